@@ -1,0 +1,1 @@
+"""Raw tables → events → feature rows."""

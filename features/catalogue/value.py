@@ -1,0 +1,96 @@
+"""What a customer is worth: spend, margin, and how both move. Amounts are minor units, returns counted against."""
+
+from __future__ import annotations
+
+from features.spec import AnyFeature, Combined, Feature, kinds
+
+PURCHASES = kinds("purchase")
+RETURNS = kinds("return")
+SALES = PURCHASES | RETURNS
+UNIT = "minor currency units"
+
+SPEND: tuple[AnyFeature, ...] = (
+    Feature(
+        "spend", op="sum", column="amount", kinds=SALES, family="value", unit=UNIT, empty=0,
+        doc="Net spend ever: purchases minus returns.",
+    ),
+    *(
+        Feature(
+            f"spend_{days}d", op="sum", column="amount", kinds=SALES, days=days, family="value", unit=UNIT, empty=0,
+            doc=f"Net spend of the last {days} days: purchases minus returns.",
+        )
+        for days in (30, 90, 180, 365)
+    ),
+    Feature(
+        "spend_prev_90d", op="sum", column="amount", kinds=SALES, days=90, skip=90, family="value", unit=UNIT, empty=0,
+        doc="Net spend of the 90 days before the last 90.",
+    ),
+    Feature(
+        "spend_prev_365d", op="sum", column="amount", kinds=SALES, days=365, skip=365, family="value", unit=UNIT,
+        empty=0, doc="Net spend of the year before the last 365 days.",
+    ),
+    Feature(
+        "spend_same_90d_last_year", op="sum", column="amount", kinds=SALES, days=90, skip=275, family="value",
+        unit=UNIT, empty=0, doc="Net spend of the 90 days that begin one year before as_of.",
+    ),
+    Combined(
+        "spend_trend_90d", op="ratio", of=("spend_90d", "spend_prev_90d"), family="value", unit="1",
+        doc="Net spend of the last 90 days over that of the 90 days before; null without the latter.",
+    ),
+    Combined(
+        "spend_trend_365d", op="ratio", of=("spend_365d", "spend_prev_365d"), family="value", unit="1",
+        doc="Net spend of the last 365 days over that of the year before; null without the latter.",
+    ),
+)  # fmt: skip
+
+SIZE = (
+    Combined(
+        "spend_per_order", op="ratio", of=("spend", "orders"), family="value", unit=UNIT,
+        doc="Net spend per order; null before the first.",
+    ),
+    Combined(
+        "spend_per_order_day", op="ratio", of=("spend", "order_days"), family="value", unit=UNIT,
+        doc="Net spend per day with a purchase; m of the gamma-gamma model.",
+    ),
+    Feature(
+        "line_mean", op="mean", column="amount", kinds=PURCHASES, family="value", unit=UNIT,
+        doc="Mean amount of a purchase line; null without amounts.",
+    ),
+    Feature(
+        "line_max", op="max", column="amount", kinds=PURCHASES, family="value", unit=UNIT,
+        doc="Largest purchase line ever; null without amounts.",
+    ),
+    Feature(
+        "line_std", op="std", column="amount", kinds=PURCHASES, family="value", unit=UNIT,
+        doc="Standard deviation of the purchase lines' amounts; null without amounts.",
+    ),
+    Feature(
+        "quantity_365d", op="sum", column="quantity", kinds=SALES, days=365, family="value", unit="units", empty=0,
+        doc="Quantity bought in the last 365 days, returns counted against.",
+    ),
+    Feature(
+        "top_item_spend_share", op="top_share", by="item", column="amount", kinds=PURCHASES, family="value", unit="1",
+        doc="Share of the spend on the item most spent on; null without item codes.",
+    ),
+    Feature(
+        "top_month_spend_share", op="top_share", by="month", column="amount", kinds=PURCHASES, family="value", unit="1",
+        doc="Share of the spend in the calendar month most spent in.",
+    ),
+)  # fmt: skip
+
+LOSS = (
+    Feature(
+        "returned", op="sum", column="amount", kinds=RETURNS, family="value", unit=UNIT, empty=0,
+        doc="Amount ever returned, as a number of 0 or less.",
+    ),
+    Feature(
+        "cost_365d", op="sum", column="cost", kinds=SALES, days=365, family="value", unit=UNIT,
+        doc="Cost of the goods of the last 365 days, returns counted against; null where costs are unknown.",
+    ),
+    Combined(
+        "margin_365d", op="difference", of=("spend_365d", "cost_365d"), family="value", unit=UNIT,
+        doc="Net spend minus cost of the goods of the last 365 days; null where costs are unknown.",
+    ),
+)  # fmt: skip
+
+VALUE: tuple[AnyFeature, ...] = (*SPEND, *SIZE, *LOSS)

@@ -1,0 +1,1 @@
+"""Raw tables → the event, customer and item tables."""

@@ -1,0 +1,109 @@
+"""Reading a company's files as text: every cell a string or null, every row with its file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from features.errors import InputError
+from features.tables.sources import Condition, Format, Table, When
+
+FILE = "file"
+LINE = "line"
+"""The two columns that `read_raw` adds: name of the file, number of the record in it counted from 1."""
+
+
+def cell(column: str) -> str:
+    """A raw column in SQL. Its name is marked, so that no company's column is mistaken for a typed one."""
+    return ident(f"={column}")
+
+
+def read_raw(db: duckdb.DuckDBPyConnection, table: Table, folder: Path, view: str) -> list[str]:
+    """Make `view` over all files of `table`; returns the names of their columns, the same in each file."""
+    columns: list[str] = []
+    parts = []
+    for file in table.files:
+        path = folder / file
+        if not path.is_file():
+            there = sorted(p.name for p in folder.iterdir())[:10] if folder.is_dir() else []
+            raise InputError(
+                path,
+                "no such file",
+                f"a file of table '{table.name}'",
+                f"In {folder} there are: {', '.join(there)}." if there else "Name the folder of the files with --raw.",
+            )
+        found, query = _read_file(db, path, table.format)
+        if columns and found != columns:
+            raise InputError(path, f"columns {', '.join(found)}", f"those of {table.files[0]}: {', '.join(columns)}")
+        columns = found
+        parts.append(query)
+    db.execute(f'CREATE OR REPLACE TEMP VIEW "{view}" AS {" UNION ALL ".join(parts)}')
+    return columns
+
+
+def _read_file(db: duckdb.DuckDBPyConnection, path: Path, written: Format) -> tuple[list[str], str]:
+    """The file's columns and a query that gives them as text, with the file and the line."""
+    numbered = "row_number() OVER ()"
+    match written.type:
+        case "parquet":
+            query = f"SELECT *, {numbered} AS {cell(LINE)} FROM read_parquet({text(path)})"
+        case "whitespace":
+            cells = ", ".join(f"parts[{i}] AS {ident(c)}" for i, c in enumerate(written.columns, 1))
+            lines = f"read_csv({text(path)}, header=false, delim={text(chr(1))}, quote='', columns={{'l': 'VARCHAR'}})"
+            split = f"SELECT string_split_regex(trim(l, ' \t\r'), '\\s+') AS parts, {numbered} AS line FROM {lines}"
+            skip = "WHERE line > 1" if written.header else ""
+            query = f"SELECT {cells}, line AS {cell(LINE)} FROM ({split}) {skip}"
+        case "csv":
+            named = f", names=[{', '.join(map(text, written.columns))}]" if written.columns else ""
+            options = f"header={written.header}, delim={text(written.delimiter)}, all_varchar=true{named}"
+            first = 1 if written.header else 0
+            query = f"SELECT *, {numbered} + {first} AS {cell(LINE)} FROM read_csv({text(path)}, {options})"
+    try:
+        columns = [c for c in db.sql(query).columns if c != f"={LINE}"]
+        empty = not db.sql(f"SELECT 1 FROM ({query}) LIMIT 1").fetchall()
+    except duckdb.Error as error:
+        raise unreadable(path, written, error) from None
+    if empty:
+        raise InputError(path, "no rows", "at least one", "Export the table again.")
+    cells = ", ".join(f"CAST({ident(c)} AS VARCHAR) AS {cell(c)}" for c in columns)
+    return columns, f'SELECT {cells}, {text(path.name)} AS {FILE}, {cell(LINE)} AS {LINE} FROM ({query})'
+
+
+def unreadable(path: Path, written: Format, error: duckdb.Error) -> InputError:
+    """What a reader's error means to the owner of the file."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "an unreadable file")
+    return InputError(path, first, f"a {written.type} file in UTF-8", "Mend `format` in the source file, or the file.")
+
+
+def need_column(column: str, columns: list[str], place: str) -> None:
+    """Refuse a mapping onto a column that the table does not have."""
+    if column not in columns:
+        raise InputError(place, f"'{column}'", f"one of the table's columns: {', '.join(columns)}")
+
+
+def sql_condition(when: When, columns: list[str], place: str) -> str:
+    """The SQL of all conditions of `when`, true or false for every row, never null."""
+    for column in when:
+        need_column(column, columns, f"{place}.when")
+    return " AND ".join(f"coalesce({_sql(cell(column), condition)}, false)" for column, condition in when.items())
+
+
+def _sql(value: str, condition: Condition) -> str:
+    if condition.empty is not None:
+        return f"(coalesce(trim({value}), '') = '') = {condition.empty}"
+    if condition.below is not None:
+        return f"TRY_CAST({value} AS DOUBLE) < {condition.below!r}"
+    if condition.starts_with:
+        return "(" + " OR ".join(f"starts_with(trim({value}), {text(p)})" for p in condition.starts_with) + ")"
+    return f"trim({value}) IN ({', '.join(map(text, condition.any_of))})"
+
+
+def ident(name: str) -> str:
+    """A column's name, quoted for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: object) -> str:
+    """A string, quoted for SQL."""
+    return "'" + str(value).replace("'", "''") + "'"

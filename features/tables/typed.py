@@ -1,0 +1,145 @@
+"""The SQL that gives a raw line its types: what a source file says, written out column by column."""
+
+from __future__ import annotations
+
+from features.tables.raw import cell, need_column, sql_condition, text
+from features.tables.rules import LARGEST_AMOUNT
+from features.tables.sources import EventTable, Product, Time
+
+OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+"""A time of day that says its own distance from UTC."""
+
+TEXTS = ("ref", "item", "channel", "country", "code")
+
+
+def clean(column: str) -> str:
+    """A cell without the blanks around it; null when nothing is left."""
+    return f"nullif(trim({cell(column)}), '')"
+
+
+def instant(time: Time, zone: str) -> str:
+    """A cell as an instant; null when it cannot be read. Times without an offset are in the company's zone."""
+    written = clean(time.column)
+    if time.format is not None:
+        return f"timezone({text(zone)}, try_strptime({written}, {text(time.format)}))"
+    local = f"timezone({text(zone)}, TRY_CAST({written} AS TIMESTAMP))"
+    return f"CASE WHEN regexp_matches({written}, '{OFFSET}') THEN TRY_CAST({written} AS TIMESTAMPTZ) ELSE {local} END"
+
+
+def local_day(time: Time, zone: str) -> str:
+    """A cell as a day in the company's zone."""
+    return f"CAST(timezone({text(zone)}, {instant(time, zone)}) AS DATE)"
+
+
+def has_time_of_day(time: Time) -> str:
+    """Whether the cell says more than a day."""
+    if time.format is not None:
+        return str(any(letters in time.format for letters in ("%H", "%I", "%c", "%X"))).lower()
+    return f"contains({clean(time.column)}, ':')"
+
+
+def minor_units(of: str | Product, decimals: int) -> str:
+    """A cell, or a product of two, in minor units, rounded half away from zero; null when it is no exact number."""
+    cells = of.multiply if isinstance(of, Product) else (of,)
+    value = " * ".join(f"TRY_CAST({clean(c)} AS DECIMAL(18, 6))" for c in cells)
+    units = f"TRY_CAST(TRY_CAST({value} AS DECIMAL(28, {decimals})) * {10**decimals} AS BIGINT)"
+    return f"CASE WHEN abs({units}) <= {LARGEST_AMOUNT} THEN {units} END"
+
+
+def number(column: str) -> str:
+    """A cell as a finite number; null when it is none."""
+    return f"CASE WHEN isfinite(TRY_CAST({clean(column)} AS DOUBLE)) THEN TRY_CAST({clean(column)} AS DOUBLE) END"
+
+
+def kind_of(table: EventTable, columns: list[str], place: str) -> str:
+    """The kind of a line, by the first rule it meets."""
+    rules = table.kind_rules
+    cases = [
+        f"WHEN {sql_condition(rule.when, columns, f'{place}.kind')} THEN {text(rule.is_)}" for rule in rules if rule.when
+    ]
+    return f"CASE {' '.join(cases)} ELSE {text(rules[-1].is_)} END" if cases else text(rules[-1].is_)
+
+
+def event_columns(table: EventTable, zone: str, decimals: int, columns: list[str], place: str) -> dict[str, str]:
+    """Name → SQL of every typed column of a raw line; the unmapped ones are null."""
+    _check_mapping(table, columns, place)
+    ts = instant(table.time, zone)
+    local = f"timezone({text(zone)}, {ts})"
+    typed = {
+        "customer": clean(table.customer),
+        "counterparty": clean(table.counterparty) if table.counterparty else "CAST(NULL AS VARCHAR)",
+        "time_given": f"{clean(table.time.column)} IS NOT NULL",
+        "ts": ts,
+        "day": f"CAST({local} AS DATE)",
+        "hour": f"CASE WHEN {has_time_of_day(table.time)} THEN CAST(hour({local}) AS TINYINT) END",
+        "known_at": instant(table.known_at, zone) if table.known_at else ts,
+        "kind": kind_of(table, columns, place),
+        "given_id": clean(table.event_id) if table.event_id else "CAST(NULL AS VARCHAR)",
+        "due_day": local_day(table.due_day, zone) if table.due_day else "CAST(NULL AS DATE)",
+        "due_day_given": f"{clean(table.due_day.column)} IS NOT NULL" if table.due_day else "false",
+        "amount_mapped": str(table.amount is not None).lower(),
+    }
+    for name in TEXTS:
+        column = getattr(table, name)
+        typed[name] = clean(column) if column else "CAST(NULL AS VARCHAR)"
+    for name in ("amount", "cost", "quantity", "score"):
+        of = getattr(table, name)
+        sign = "-" if name in table.negative else ""
+        cells = () if of is None else of.multiply if isinstance(of, Product) else (of,)
+        typed[f"{name}_given"] = " AND ".join(f"{clean(c)} IS NOT NULL" for c in cells) or "false"
+        if of is None:
+            typed[name] = "CAST(NULL AS DOUBLE)" if name in ("quantity", "score") else "CAST(NULL AS BIGINT)"
+        else:
+            typed[name] = sign + f"({number(of) if name in ('quantity', 'score') else minor_units(of, decimals)})"
+    return typed
+
+
+def mapped_cell(table: object, field: str) -> str | None:
+    """The column whose cell is to blame when a rule about `field` is broken."""
+    of = getattr(table, field, None)
+    if isinstance(of, Time):
+        return of.column
+    return of.multiply[0] if isinstance(of, Product) else of
+
+
+def event_id() -> str:
+    """SQL of an event's id where the source gives none: a digest of all that the event says.
+
+    `features.online.event_id` gives the same digest to an event that arrives in a request.
+    """
+    parts = (
+        "customer_id",
+        "kind",
+        "epoch_us(ts)",
+        "ref",
+        "amount",
+        "cost",
+        _thousandths("quantity"),
+        "item",
+        "channel",
+        "counterparty",
+        "country",
+        "due_day",
+        "code",
+        _thousandths("score"),
+    )
+    said = f", {text(chr(31))}, ".join(f"coalesce(CAST({part} AS VARCHAR), '')" for part in parts)
+    return f"left(sha256(concat({said})), 32)"
+
+
+def _thousandths(column: str) -> str:
+    return f"TRY_CAST(floor({column} * 1000 + 0.5) AS BIGINT)"
+
+
+def _check_mapping(table: EventTable, columns: list[str], place: str) -> None:
+    mapped: dict[str, str | None] = {
+        field: mapped_cell(table, field)
+        for field in ("customer", "time", "known_at", "event_id", "due_day", *TEXTS, "counterparty")
+    }
+    for field in ("amount", "cost", "quantity", "score"):
+        of = getattr(table, field)
+        cells = of.multiply if isinstance(of, Product) else (of,)
+        mapped |= {f"{field}.multiply.{i}" if len(cells) > 1 else field: c for i, c in enumerate(cells)}
+    for field, column in mapped.items():
+        if column is not None:
+            need_column(column, columns, f"{place}.{field}")

@@ -1,0 +1,87 @@
+"""One company's folder: where each step finds what the step before it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.errors import InputError
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder `home` of one source: raw → tables → features → training → grades → store."""
+
+    home: Path
+
+    @property
+    def raw(self) -> Path:
+        """Where the simulator of the sample company puts its raw tables."""
+        return self.home / "raw"
+
+    @property
+    def tables(self) -> Path:
+        """events.parquet, customers.parquet, items.parquet, quarantine.parquet and report.json."""
+        return self.home / "tables"
+
+    @property
+    def features(self) -> Path:
+        """features.parquet (one row per customer and as_of), labels.parquet and plan.json."""
+        return self.home / "features"
+
+    @property
+    def training(self) -> Path:
+        """The last candidate: evaluated and refitted models, and every prediction on the test rows."""
+        return self.home / "training"
+
+    @property
+    def grades(self) -> Path:
+        """One folder per grading snapshot."""
+        return self.home / "grades"
+
+    @property
+    def store(self) -> Path:
+        """The online store, one file per grading snapshot."""
+        return self.home / "store"
+
+    def needs(self, path: Path, command: str) -> Path:
+        """`path` if it is there; else an InputError that names the command which makes it."""
+        if not path.exists():
+            raise InputError(path, "nothing", "what an earlier step leaves there", f"Run `{command}` first.")
+        return path
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A new empty folder that takes the place of `folder` when the block ends well, and vanishes when it does not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = folder.with_name(f".{folder.name}.new-{os.getpid()}")
+    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    try:
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, keys in their order, the same bytes for the same value."""
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
