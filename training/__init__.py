@@ -1,0 +1,1 @@
+"""Feature rows → fitted, evaluated, registered releases."""

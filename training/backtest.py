@@ -1,0 +1,81 @@
+"""Which dates train, which date tests, which date is graded: no target of a training date reaches past the test."""
+
+from __future__ import annotations
+
+import calendar
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from features.errors import InputError
+from training.labels import closes
+from training.recipes import Settings
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """The dates of one run. All are as_of dates: features use days before them.
+
+    test: its labels judge the models; train: their labels close on or before `test`; last_year: one year before
+    `test`, where history allows, to see the season; refit: every date whose labels close on or before `grade`, for the
+    models that are served; grade: the day after the last day that is known.
+    """
+
+    test: date
+    train: tuple[date, ...]
+    refit: tuple[date, ...]
+    grade: date
+
+    @property
+    def labelled(self) -> tuple[date, ...]:
+        """All dates that need labels, in order."""
+        return tuple(sorted({self.test, *self.train, *self.refit}))
+
+    @property
+    def all(self) -> tuple[date, ...]:
+        """All dates that need features, in order."""
+        return tuple(sorted({*self.labelled, self.grade}))
+
+
+def plan_cuts(
+    first_day: date, data_end: date, settings: Settings, test: date | None = None, grade: date | None = None
+) -> Cuts:
+    """The dates of a run over data of [first_day, data_end).
+
+    test: by default the latest date whose labels close; grade: by default `data_end`. Raises InputError where a date
+    asked for has no labels, or no training date before it.
+    """
+    horizon = settings.horizon_days
+    latest = data_end - timedelta(days=horizon)
+    test = test or min(latest, (grade or data_end) - timedelta(days=horizon))
+    if test > latest:
+        raise InputError(
+            "--as-of",
+            f"{test}, whose labels close on {closes(test, horizon)}",
+            f"a date up to {latest}: the data end on {data_end - timedelta(days=1)}",
+            f"Choose an earlier date, or a horizon below {horizon} days in configs/training.yaml.",
+        )
+    grade = grade or data_end
+    if grade > data_end:
+        raise InputError("--grade-as-of", str(grade), f"a date up to {data_end}, the day after the last day of data")
+    earliest = first_day + timedelta(days=settings.history_days)
+    train = _monthly(test - timedelta(days=horizon), settings.snapshots, earliest)
+    if not train:
+        raise InputError(
+            "--as-of",
+            f"{test}, before which no training date has {settings.history_days} days of history and closed labels",
+            f"a date from {earliest + timedelta(days=horizon)} on",
+            f"The data begin on {first_day}: they must span at least "
+            f"{settings.history_days + 2 * horizon} days to train and test.",
+        )
+    return Cuts(test, train, _monthly(grade - timedelta(days=horizon), settings.snapshots, earliest), grade)
+
+
+def _monthly(last: date, count: int, earliest: date) -> tuple[date, ...]:
+    """`last` and the same day of the months before it, at most `count`, none before `earliest`; in order."""
+    dates = [_months_before(last, k) for k in range(count)]
+    return tuple(sorted(day for day in dates if day >= earliest))
+
+
+def _months_before(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

@@ -1,0 +1,73 @@
+"""The BTYD view of a base at one date: what the models of timing and spend expect of each customer.
+
+These models learn from histories alone, without labels, so fitting them on the base they are asked about leaks
+nothing from the future.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import POSITION
+from training.btyd import DAYS_PER_UNIT, Spend, Timing, fit_spend, fit_timing
+
+Array = NDArray[np.float64]
+
+COLUMNS = ("btyd_p_active", "btyd_orders", "btyd_spend")
+MOST_CUSTOMERS = 20_000
+"""More customers than this do not change four parameters; an evenly spaced part of the base is fitted."""
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Fitted models of timing and (where amounts are known) of spend."""
+
+    timing: Timing
+    spend: Spend | None
+
+    def columns(self, rows: Array, horizon_days: int) -> Array:
+        """P(active), E[days with a purchase] and E[spend] in the horizon; shape (rows, 3), NaN without a purchase."""
+        bought = rows[:, POSITION["order_days"]] > 0
+        x, t_x, T = timing_inputs(rows[bought])
+        horizon = horizon_days / DAYS_PER_UNIT
+        out = np.full((len(rows), len(COLUMNS)), np.nan)
+        expected = self.timing.expected_purchases(x, t_x, T, horizon)
+        out[bought, 0] = self.timing.p_active(x, t_x, T, horizon)
+        out[bought, 1] = expected
+        if self.spend is not None:
+            m = np.maximum(rows[bought, POSITION["spend_per_order_day"]], 0.0)
+            out[bought, 2] = expected * self.spend.expected_mean(x + 1, m)
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """Parameters only."""
+        return {"timing": asdict(self.timing), "spend": asdict(self.spend) if self.spend else None}
+
+    @staticmethod
+    def from_json(found: dict[str, Any]) -> Rhythm:
+        """What `to_json` gave."""
+        timing, spend = found["timing"], found["spend"]
+        return Rhythm(
+            Timing(timing["name"], tuple(timing["params"])),
+            Spend(tuple(spend["params"]), spend["scale"]) if spend else None,
+        )
+
+
+def fit_rhythm(rows: Array, model: str = "mbg_nbd") -> Rhythm:
+    """Fit on all customers of `rows` who ever bought; ValueError when nobody bought twice."""
+    bought = rows[rows[:, POSITION["order_days"]] > 0]
+    bought = bought[:: 1 + len(bought) // MOST_CUSTOMERS]
+    x, t_x, T = timing_inputs(bought)
+    m = bought[:, POSITION["spend_per_order_day"]]
+    return Rhythm(fit_timing(model, x, t_x, T), fit_spend(x + 1, m) if (m > 0).sum() >= 2 else None)
+
+
+def timing_inputs(rows: Array) -> tuple[Array, Array, Array]:
+    """x, t_x and T in weeks of customers who bought; several orders on a day are one purchase."""
+    days = {name: rows[:, POSITION[name]] for name in ("order_days", "recency_days", "tenure_days")}
+    T = days["tenure_days"] / DAYS_PER_UNIT
+    return days["order_days"] - 1, (days["tenure_days"] - days["recency_days"]) / DAYS_PER_UNIT, T

@@ -1,0 +1,85 @@
+"""Feature rows and labels of one date, as the models take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from features.batch import feature_table, matrix
+from features.catalogue import CATALOGUE, NAMES
+from features.progress import Progress, silent
+from features.workspace import Workspace, read_json, staged, write_json
+from training.backtest import Cuts
+from training.labels import closes, label_features
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The base at `as_of`. ids (n,): pseudonyms; rows (n, features) in the catalogue's order, NaN for null;
+    labels: label feature → (n,), empty for a date whose labels have not closed."""
+
+    as_of: date
+    ids: NDArray[np.object_]
+    rows: Array
+    labels: dict[str, Array]
+
+
+def write_snapshots(
+    workspace: Workspace, timezone: str, cuts: Cuts, horizon_days: int, progress: Progress = silent
+) -> None:
+    """Compute features and labels of all dates of `cuts` into `workspace.features`, all or nothing."""
+    features = label_features(horizon_days)
+    ends = [closes(day, horizon_days) for day in cuts.labelled]
+    with staged(workspace.features) as folder:
+        rows = feature_table(workspace.tables, timezone, CATALOGUE, cuts.all, progress)
+        pq.write_table(rows, folder / "features.parquet", compression="zstd")
+        labels = feature_table(workspace.tables, timezone, features, ends)
+        pq.write_table(labels, folder / "labels.parquet", compression="zstd")
+        write_json(folder / "cuts.json", {"horizon_days": horizon_days, **_cuts_to_json(cuts)})
+
+
+def read_cuts(workspace: Workspace) -> Cuts:
+    """The dates that `write_snapshots` computed."""
+    found = read_json(workspace.needs(workspace.features / "cuts.json", "scoring features"))
+    many = {name: tuple(date.fromisoformat(day) for day in found[name]) for name in ("train", "refit")}
+    return Cuts(test=date.fromisoformat(found["test"]), grade=date.fromisoformat(found["grade"]), **many)
+
+
+def read_snapshots(workspace: Workspace, dates: Sequence[date]) -> list[Snapshot]:
+    """The snapshots of `dates`, in their order."""
+    folder = workspace.needs(workspace.features, "scoring features")
+    horizon = timedelta(days=read_json(folder / "cuts.json")["horizon_days"])
+    features = pq.read_table(folder / "features.parquet")
+    labels = pq.read_table(folder / "labels.parquet")
+    return [_snapshot(day, _at(features, day), _at(labels, day + horizon)) for day in dates]
+
+
+def _snapshot(day: date, features: pa.Table, labels: pa.Table) -> Snapshot:
+    ids = features["customer_id"].to_numpy(zero_copy_only=False)
+    names = labels.column_names[2:] if labels.num_rows else []
+    found = {name: labels[name].to_numpy().astype(float) for name in names}
+    position = {id_: i for i, id_ in enumerate(labels["customer_id"].to_pylist())} if names else {}
+    order = np.array([position[id_] for id_ in ids]) if names else None
+    return Snapshot(day, ids, matrix(features, NAMES), {name: column[order] for name, column in found.items()})
+
+
+def _at(table: pa.Table, day: date) -> pa.Table:
+    return table.filter(pa.compute.equal(table["as_of"], pa.scalar(day, pa.date32())))
+
+
+def _cuts_to_json(cuts: Cuts) -> dict[str, object]:
+    return {
+        "test": cuts.test.isoformat(),
+        "grade": cuts.grade.isoformat(),
+        "train": [day.isoformat() for day in cuts.train],
+        "refit": [day.isoformat() for day in cuts.refit],
+    }
