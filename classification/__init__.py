@@ -1,0 +1,1 @@
+"""Scores and facts → classes, codes and reports, by a versioned scheme."""

@@ -1,0 +1,1 @@
+"""The service, the online store and the command line."""

@@ -59,7 +59,7 @@ def train(
     predictions: dict[str, dict[str, Array]] = {}
     stabilities: dict[str, float] = {}
     for done, recipe in enumerate(RECIPES):
-        progress(f"fit {recipe.name}", done, len(RECIPES))
+        progress("fit models", done, len(RECIPES))
         missing = what_is_missing(recipe, base)
         if missing:
             skipped[recipe.name] = missing
@@ -70,7 +70,7 @@ def train(
         else:
             predictions[recipe.name] = _judge(recipe, base)
             models[recipe.name] = _fit(recipe, base, cuts.refit, cuts.grade)
-    progress("fit", len(RECIPES), len(RECIPES))
+    progress("fit models", len(RECIPES), len(RECIPES))
     release = Release(
         {
             **about,

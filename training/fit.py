@@ -119,7 +119,7 @@ class ChurnModel:
 
     def _log_odds(self, rows: Array, horizon_days: int) -> Array:
         rhythm = self.rhythm.columns(rows, horizon_days)
-        boosted = self.booster.predict(np.column_stack([rows, rhythm]), raw_score=True)
+        boosted = _predict(self.booster, np.column_stack([rows, rhythm]), raw_score=True)
         return np.asarray((boosted + self.platt.log_odds(rhythm[:, 0]) + self.logistic.log_odds(rows)) / 3)
 
     def at_level(self, season: Examples, horizon_days: int) -> ChurnModel:
@@ -147,8 +147,12 @@ class ChurnModel:
 
 @dataclass(frozen=True)
 class ValueModel:
-    """Spend in the horizon, in minor units: geometric mean of LightGBM (Tweedie) and BTYD with gamma-gamma, times
-    `level`, which makes the total right where it was last known."""
+    """Spend in the horizon, in minor units: mean of LightGBM (Tweedie) and BTYD with gamma-gamma, times `level`, which
+    makes the total right where it was last known.
+
+    The arithmetic mean, because BTYD gives a silent seasonal customer up for dead (near 0), which a geometric mean
+    would take for the last word.
+    """
 
     booster: lgb.Booster
     rhythm: Rhythm
@@ -161,8 +165,8 @@ class ValueModel:
 
     def _blend(self, rows: Array, horizon_days: int) -> Array:
         rhythm = self.rhythm.columns(rows, horizon_days)
-        boosted = self.booster.predict(np.column_stack([rows, rhythm])) * self.unit
-        return np.asarray(np.sqrt(boosted * np.maximum(rhythm[:, 2], 0.0)))
+        boosted = _predict(self.booster, np.column_stack([rows, rhythm])) * self.unit
+        return np.asarray((boosted + np.maximum(rhythm[:, 2], 0.0)) / 2)
 
     def at_level(self, season: Sequence[Examples], horizon_days: int) -> ValueModel:
         """The same model at the level that would have made the total of `season` right."""
@@ -227,6 +231,11 @@ def _boost(objective: str, table: Array, label: Array, boosting: Boosting, seed:
     return lgb.train(settings, data, rounds)
 
 
+def _predict(booster: lgb.Booster, table: Array, raw_score: bool = False) -> Array:
+    """LightGBM's answer per row, shape (n,); few rows are not worth waking other threads for."""
+    return np.asarray(booster.predict(table, raw_score=raw_score, num_threads=1 if len(table) < 1_000 else 0))
+
+
 def _log_odds(p: Array) -> Array:
     return np.asarray(logit(p))
 
@@ -237,6 +246,4 @@ def _save(folder: Path, booster: lgb.Booster, model: dict[str, Any]) -> None:
 
 
 def _load(folder: Path) -> tuple[lgb.Booster, dict[str, Any]]:
-    return lgb.Booster(model_file=str(folder / "booster.txt"), params={"num_threads": 1}), read_json(
-        folder / "model.json"
-    )
+    return lgb.Booster(model_file=str(folder / "booster.txt")), read_json(folder / "model.json")

@@ -61,9 +61,9 @@ def ingest(
         db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET enable_progress_bar = false")
         run = _Ingest(db, source, raw, pseudonyms)
         for done, table in enumerate(source.tables):
-            progress(f"read {table.name}", done, len(source.tables) + 1)
+            progress("read tables", done, len(source.tables) + 1)
             run.read(table)
-        progress("write events", len(source.tables), len(source.tables) + 1)
+        progress("read tables", len(source.tables), len(source.tables) + 1)
         counts = run.write(folder)
         db.close()
         (folder / "scratch.duckdb").unlink()
@@ -73,7 +73,7 @@ def ingest(
         lost = [count for count in counts if count.missing]
         if lost:
             raise RuntimeError(f"lines lost: {lost}")
-        progress("write events", len(source.tables) + 1, len(source.tables) + 1)
+        progress("read tables", len(source.tables) + 1, len(source.tables) + 1)
     return counts
 
 

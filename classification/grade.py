@@ -1,0 +1,184 @@
+"""Grading: a release and a base give a snapshot; release and snapshot together grade anyone, the same way every time.
+
+The *live set* is a release and a grading snapshot: cut-offs and ranks of that month's base. Batch and service hold the
+same live set and call the same function, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from classification.scheme import Classes, Scheme, check_facts, read_scheme
+from features.catalogue import NAMES, POSITION
+from features.errors import InputError
+from features.population import Ranks
+from features.workspace import Workspace, read_json, staged, write_json
+from training.recipes import CHURN, RECIPES, VALUE
+from training.release import SCHEME_FILE, Release, manifest_digest
+from training.snapshots import Snapshot
+
+Array = NDArray[np.float64]
+
+RANKED = (CHURN.name, VALUE.name, "spend_365d")
+"""The facts whose percentile is told."""
+
+FACTS = frozenset(NAMES) | {recipe.name for recipe in RECIPES}
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Some customers' scores, percentiles (0 to 100), classes and codes; each array has a place per customer."""
+
+    scores: dict[str, Array]
+    percentiles: dict[str, Array]
+    classes: dict[str, Classes]
+    codes: list[str]
+
+
+@dataclass(frozen=True)
+class GradingSnapshot:
+    """What a base taught: the cut-offs of its shares (dimension → class → smallest fact) and its ranks.
+
+    id: digest of all that went into it; key: fingerprint of the key of its pseudonyms.
+    """
+
+    id: str
+    as_of: date
+    cutoffs: dict[str, dict[str, float]]
+    ranks: dict[str, Ranks]
+    key: str
+    timezone: str
+
+
+@dataclass(frozen=True)
+class LiveSet:
+    """A release, its scheme, and a grading snapshot: everything an answer depends on."""
+
+    release: Release
+    scheme: Scheme
+    snapshot: GradingSnapshot
+
+    def grade(self, rows: Array) -> Graded:
+        """Grade feature rows (n, features); one row and many give the same bits."""
+        scores = self.release.score(rows)
+        facts = facts_of(rows, scores)
+        percentiles = {name: self.snapshot.ranks[name].percentile(facts[name]) for name in RANKED}
+        classes = self.scheme.classify(facts, self.snapshot.cutoffs, len(rows))
+        coding = self.scheme.coding
+        codes = [coding.encode({name: str(column[i]) for name, column in classes.items()}) for i in range(len(rows))]
+        return Graded(scores, percentiles, classes, codes)
+
+
+def facts_of(rows: Array, scores: Mapping[str, Array]) -> dict[str, Array]:
+    """Everything a scheme may look at: features and scores by name, (n,) each."""
+    return {name: rows[:, i] for name, i in POSITION.items()} | dict(scores)
+
+
+def take_snapshot(release: Release, base: Snapshot, key: str, timezone: str) -> LiveSet:
+    """Grade-ready: score the whole base once, and keep its cut-offs and ranks."""
+    scheme = read_scheme(release.scheme, SCHEME_FILE)
+    check_facts(scheme, FACTS, SCHEME_FILE)
+    facts = facts_of(base.rows, release.score(base.rows))
+    cutoffs = scheme.cutoffs(facts)
+    said = [base.as_of.isoformat(), manifest_digest(release.manifest), scheme.version, key, repr(cutoffs)]
+    id_ = hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+    ranks = {name: Ranks.of(facts[name]) for name in RANKED}
+    return LiveSet(release, scheme, GradingSnapshot(id_, base.as_of, cutoffs, ranks, key, timezone))
+
+
+def classify(workspace: Workspace, release: Release, base: Snapshot, key: str, timezone: str) -> tuple[LiveSet, Path]:
+    """Grade a base with a release and write the snapshot's folder, all or nothing; same input, same bytes."""
+    live = take_snapshot(release, base, key, timezone)
+    graded = live.grade(base.rows)
+    folder = workspace.grades / f"{base.as_of.isoformat()}-v{release.version}"
+    with staged(folder) as new:
+        pq.write_table(_as_table(live, base, graded), new / "grades.parquet", compression="zstd")
+        arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
+        np.savez(new / "ranks.npz", **arrays)
+        write_json(new / "snapshot.json", _as_json(live, base, graded))
+    return live, folder
+
+
+def load_live_set(folder: Path, release: Release) -> LiveSet:
+    """The live set of a snapshot folder and the release that graded it."""
+    found = read_json(folder / "snapshot.json")
+    if found["release"] != release.version or found["manifest"] != manifest_digest(release.manifest):
+        raise InputError(
+            folder,
+            f"a snapshot graded by release {found['release']}",
+            f"one graded by release {release.version}",
+            "Run `scoring classify`.",
+        )
+    with np.load(folder / "ranks.npz", allow_pickle=False) as arrays:
+        ranks = {name: Ranks(*(arrays[f"{name}.{part}"] for part in _PARTS)) for name in RANKED}
+    cutoffs = {
+        dimension: {name: math.inf if cut is None else cut for name, cut in cuts.items()}
+        for dimension, cuts in found["cutoffs"].items()
+    }
+    as_of = date.fromisoformat(found["as_of"])
+    snapshot = GradingSnapshot(found["id"], as_of, cutoffs, ranks, found["key"], found["timezone"])
+    return LiveSet(release, read_scheme(release.scheme, SCHEME_FILE), snapshot)
+
+
+def newest_snapshot(workspace: Workspace, version: int) -> Path:
+    """The folder of the latest snapshot that a release graded."""
+    folders = sorted(workspace.grades.glob(f"????-??-??-v{version}"))
+    if not folders:
+        raise InputError(
+            workspace.grades, f"no snapshot graded by release {version}", "one", "Run `scoring classify` first."
+        )
+    return folders[-1]
+
+
+_PARTS = ("values", "below")
+
+
+def _as_table(live: LiveSet, base: Snapshot, graded: Graded) -> pa.Table:
+    """A row per customer: scores, percentiles, the facts the scheme looks at, classes, code."""
+    columns: dict[str, pa.Array] = {"customer_id": pa.array(base.ids, pa.string())}
+    columns["as_of"] = pa.array([base.as_of] * len(base.ids), pa.date32())
+    numbers = {f"score_{name}": score for name, score in graded.scores.items()}
+    numbers |= {f"percentile_{name}": rank for name, rank in graded.percentiles.items()}
+    facts = sorted((live.scheme.facts | set(RANKED)) & set(POSITION))
+    numbers |= {name: base.rows[:, POSITION[name]] for name in facts}
+    columns |= {name: pa.array(column, pa.float64(), from_pandas=True) for name, column in numbers.items()}
+    columns |= {f"class_{name}": pa.array(column, pa.string()) for name, column in graded.classes.items()}
+    columns["code"] = pa.array(graded.codes, pa.string())
+    return pa.table(columns)
+
+
+def _as_json(live: LiveSet, base: Snapshot, graded: Graded) -> dict[str, Any]:
+    spend = np.maximum(base.rows[:, POSITION["spend_365d"]], 0.0)
+    snapshot = live.snapshot
+    return {
+        "id": snapshot.id,
+        "as_of": snapshot.as_of.isoformat(),
+        "timezone": snapshot.timezone,
+        "source": live.release.about["source"],
+        "release": live.release.version,
+        "manifest": manifest_digest(live.release.manifest),
+        "scheme": live.scheme.version,
+        "key": snapshot.key,
+        "customers": len(base.ids),
+        "cutoffs": json.loads(json.dumps(snapshot.cutoffs).replace("Infinity", "null")),
+        "classes": {
+            name: {
+                str(code): {"customers": int((column == code).sum()), "spend_365d": float(spend[column == code].sum())}
+                for code in (*live.scheme.dimensions[name].rule.classes, live.scheme.dimensions[name].unknown)
+                if (column == code).any()
+            }
+            for name, column in graded.classes.items()
+        },
+    }

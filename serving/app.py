@@ -1,0 +1,114 @@
+"""The HTTP service over one live set."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import Path as InPath
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from serving.schema import CustomerScore, Health, Problem, ReleaseOut, ScoreRequest, Text
+from serving.scorer import Scorer, version
+from serving.store import Store
+
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Service:
+    """What every answer comes from: one scorer and the records of the same snapshot."""
+
+    scorer: Scorer
+    store: Store
+
+
+def _service(request: Request) -> Service:
+    service: Service | None = request.app.state.service
+    if service is None:
+        raise HTTPException(503, "starting")
+    return service
+
+
+Live = Annotated[Service, Depends(_service)]
+router = APIRouter()
+
+
+@router.post("/v1/score", response_model=CustomerScore, summary="Score and classify one customer from its own events")
+def score(body: ScoreRequest, live: Live) -> JSONResponse:
+    """Features up to `as_of`, every model of the live set, classes and code by its scheme."""
+    return JSONResponse(live.scorer.score(body))
+
+
+@router.get("/v1/customers/{customer_id}", response_model=CustomerScore, summary="The last graded state of a customer")
+def customer(
+    customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live
+) -> JSONResponse:
+    """What the last grading of the whole base said of the customer."""
+    found = live.store.get(live.scorer.pseudonyms.of(customer_id))
+    if found is None:
+        raise HTTPException(404, "no graded customer of that id")
+    return JSONResponse(found | {"customer_id": customer_id})
+
+
+@router.get("/v1/release", response_model=ReleaseOut, summary="What is live")
+def release(live: Live) -> JSONResponse:
+    """Release, scheme and grading snapshot, the tasks they answer, and the tasks the data did not allow."""
+    set_ = live.scorer.live
+    named = ("source", "tasks", "skipped", "horizon_days", "tested_at", "trained_through", "features")
+    return JSONResponse({"live": version(set_)} | {name: set_.release.about[name] for name in named})
+
+
+@router.get("/healthz", response_model=Health, summary="Whether the process lives")
+def healthz() -> dict[str, str]:
+    """Always 200."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", response_model=Health, summary="Whether it can answer")
+def readyz(live: Live) -> JSONResponse:
+    """200 once the models are loaded and warm, 503 before."""
+    return JSONResponse({"status": "ready", "live": version(live.scorer.live)})
+
+
+def create_app(service: Service) -> FastAPI:
+    """The service, warmed when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.scorer.warm()
+        app.state.service = service
+        yield
+        app.state.service = None
+        service.store.close()
+
+    title = service.scorer.live.release.about["title"]
+    app = FastAPI(
+        title="customer-scoring",
+        description=f"Scores and classes of the customers of: {title}.",
+        lifespan=lifespan,
+        responses={422: {"model": Problem}, 404: {"model": Problem}, 503: {"model": Problem}},
+    )
+    app.state.service = None
+    app.include_router(router)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    return app
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """Names the place and what was wanted; never repeats what was sent."""
+    found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+    errors = [{"place": ".".join(map(str, each["loc"])), "wanted": each["msg"]} for each in found[:20]]
+    problem = Problem(title="The request does not fit", status=422, detail=f"{len(found)} errors", errors=errors)
+    return JSONResponse(problem.model_dump(), 422, media_type=PROBLEM)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    status, detail = (error.status_code, str(error.detail)) if isinstance(error, HTTPException) else (500, "")
+    return JSONResponse(Problem(title=detail, status=status).model_dump(), status, media_type=PROBLEM)

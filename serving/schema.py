@@ -1,0 +1,153 @@
+"""What the service takes and gives: the types are the documentation."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from features.tables.events import KINDS
+from features.tables.rules import LARGEST_AMOUNT
+
+MOST_EVENTS = 10_000
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Units = Annotated[int, Field(strict=True, ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, description="minor currency units")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _known_kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"one of {', '.join(KINDS)}")
+    return kind
+
+
+class Body(BaseModel):
+    """Base of what the service takes: an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EventIn(Body):
+    """One event of the customer. A time without an offset is in the company's time zone."""
+
+    ts: datetime
+    kind: Annotated[Text, AfterValidator(_known_kind)]
+    event_id: Text | None = Field(None, description="repeated ids are one event; by default a digest of the event")
+    ref: Text | None = Field(None, description="order or invoice number")
+    amount: Units | None = Field(None, description="minor currency units; a return's is 0 or less")
+    cost: Units | None = None
+    quantity: Number | None = None
+    item: Text | None = None
+    channel: Text | None = None
+    counterparty: Text | None = None
+    country: Text | None = None
+    due_day: date | None = None
+    code: Text | None = None
+    score: Number | None = None
+    known_at: datetime | None = Field(None, description="when the company learnt of it; by default `ts`")
+    known_until: datetime | None = Field(None, description="when another event replaced it")
+
+    @model_validator(mode="after")
+    def _signs(self) -> EventIn:
+        if self.amount is not None and self.kind == "purchase" and self.amount < 0:
+            raise ValueError("amount of a purchase must be 0 or more")
+        if self.amount is not None and self.kind == "return" and self.amount > 0:
+            raise ValueError("amount of a return must be 0 or less")
+        return self
+
+
+class ScoreRequest(Body):
+    """A customer by the company's own id, with all its events; the service keeps none of it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": "C10001",
+                    "as_of": "2026-11-01",
+                    "attributes": {"region": "south"},
+                    "events": [
+                        {"ts": "2026-03-02T10:15:00", "kind": "purchase", "ref": "100001", "amount": 12990, "item": "PA01"},
+                        {"ts": "2026-09-14T16:40:00", "kind": "purchase", "ref": "100377", "amount": 4550, "item": "TO07"},
+                        {"ts": "2026-09-20T09:00:00", "kind": "return", "ref": "100377", "amount": -1500, "item": "TO07"},
+                    ],
+                }
+            ]
+        },
+    )
+
+    customer_id: Text
+    as_of: date | None = Field(None, description="events before this day count; by default tomorrow: all up to now")
+    attributes: dict[Text, Text | None] = Field({}, max_length=200)
+    events: list[EventIn] = Field(max_length=MOST_EVENTS)
+
+
+class Score(BaseModel):
+    """A model's answer. null: the question is not asked of this customer, or the task was skipped."""
+
+    value: float | None
+    unit: str
+    percentile: float | None = Field(description="0 to 100, within the base of the grading snapshot")
+
+
+class CustomerClass(BaseModel):
+    """A class in one dimension. at_least: the cut-off that this class began at, where it is a share of the base."""
+
+    code: str
+    name: str
+    at_least: float | None = None
+
+
+class Version(BaseModel):
+    """The live set an answer comes from: one release and one grading snapshot."""
+
+    release: str
+    version: int
+    scheme: str
+    snapshot: str
+    graded_at: date
+
+
+class CustomerScore(BaseModel):
+    """Scores, percentiles, classes and the class code of one customer, and what they come from."""
+
+    customer_id: str
+    as_of: date
+    scores: dict[str, Score]
+    classes: dict[str, CustomerClass]
+    code: str
+    live: Version
+
+
+class ReleaseOut(BaseModel):
+    """What is live, and what the data did not allow."""
+
+    live: Version
+    source: str
+    tasks: list[str]
+    skipped: dict[str, str]
+    horizon_days: int
+    tested_at: date
+    trained_through: date
+    features: str
+
+
+class Health(BaseModel):
+    """Whether the service can answer."""
+
+    status: str
+    live: Version | None = None
+
+
+class Problem(BaseModel):
+    """What is wrong with a request; RFC 9457. errors: place in the request → what was wanted."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    errors: list[dict[str, Any]] = []

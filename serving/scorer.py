@@ -1,0 +1,89 @@
+"""One customer's events in, its graded record out: features, models and scheme of one live set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from classification.grade import Graded, LiveSet
+from features.catalogue import PROGRAM
+from features.online import Event, feature_row
+from features.tables.privacy import Pseudonyms
+from serving.schema import EventIn, ScoreRequest
+from training.recipes import CHURN, RECIPES, VALUE
+from training.registry import model_name
+
+UNITS = {CHURN.name: "probability", VALUE.name: "minor currency units"}
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Grades customers with one live set."""
+
+    live: LiveSet
+    pseudonyms: Pseudonyms
+
+    def score(self, request: ScoreRequest) -> dict[str, Any]:
+        """The record of one customer, as `serving.schema.CustomerScore` describes it."""
+        zone = ZoneInfo(self.live.snapshot.timezone)
+        as_of = request.as_of or datetime.now(UTC).astimezone(zone).date() + timedelta(days=1)
+        customer = self.pseudonyms.of(request.customer_id)
+        events = [self._event(event, zone) for event in request.events]
+        row = feature_row(PROGRAM, customer, events, as_of, zone)
+        return record(self.live, self.live.grade(row[None, :]), 0, as_of) | {"customer_id": request.customer_id}
+
+    def warm(self) -> None:
+        """Answer once, so that everything is compiled and loaded before the first request."""
+        zone = ZoneInfo(self.live.snapshot.timezone)
+        events = [Event(datetime(2020, 1, day, tzinfo=UTC), "purchase", amount=100, item="x") for day in (1, 9, 20)]
+        self.live.grade(feature_row(PROGRAM, "warm", events, date(2020, 2, 1), zone)[None, :])
+
+    def _event(self, event: EventIn, zone: ZoneInfo) -> Event:
+        said = {name: getattr(event, name) for name in EventIn.model_fields}
+        for name in ("ts", "known_at", "known_until"):
+            if said[name] is not None and said[name].tzinfo is None:
+                said[name] = said[name].replace(tzinfo=zone)
+        if event.counterparty is not None:
+            said["counterparty"] = self.pseudonyms.of(event.counterparty)
+        return Event(**said)
+
+
+def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]:
+    """The record of customer `i` of `graded`, without its id; the same for the batch run and the service."""
+    return {
+        "as_of": as_of.isoformat(),
+        "scores": {
+            recipe.name: {
+                "value": _number(graded.scores[recipe.name][i]),
+                "unit": UNITS.get(recipe.name, "number of the segment"),
+                "percentile": _number(graded.percentiles[recipe.name][i]) if recipe.name in graded.percentiles else None,
+            }
+            for recipe in RECIPES
+        },
+        "classes": {name: _class(live, name, str(column[i])) for name, column in graded.classes.items()},
+        "code": graded.codes[i],
+        "live": version(live),
+    }
+
+
+def version(live: LiveSet) -> dict[str, Any]:
+    """What an answer names as its origin."""
+    return {
+        "release": model_name(live.release.about["source"]),
+        "version": live.release.version,
+        "scheme": live.scheme.version,
+        "snapshot": live.snapshot.id,
+        "graded_at": live.snapshot.as_of.isoformat(),
+    }
+
+
+def _class(live: LiveSet, dimension: str, code: str) -> dict[str, Any]:
+    cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
+    return {"code": code, "name": live.scheme.dimensions[dimension].name_of(code), "at_least": _number(cutoff)}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

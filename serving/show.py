@@ -1,0 +1,98 @@
+"""What the command line prints: tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from classification.promote import Promotion
+from classification.scheme import Scheme
+from features.catalogue import CATALOGUE
+from features.tables.ingest import Counts
+from features.workspace import read_json
+from training import registry
+from training.evaluate import Verdict
+
+
+def rows(counts: Sequence[Counts]) -> Table:
+    """Lines read and what became of them."""
+    table = _table("Lines read", "table", "read", "accepted", "quarantined", "dropped")
+    for each in counts:
+        table.add_row(
+            each.table, f"{each.read:,}", f"{each.accepted:,}", _reasons(each.quarantined), _reasons(each.dropped)
+        )
+    return table
+
+
+def verdicts(found: Sequence[Verdict], about: dict[str, Any]) -> Table:
+    """Each task beside its best baseline, and what was skipped."""
+    title = f"On the customers of {about['tested_at']}, who were not trained on"
+    table = _table(title, "task", "metric", "model", "best baseline", "difference [95 %]", "customers")
+    for v in found:
+        interval = f"{v.comparison.difference:+.4f} [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]"
+        rival = f"{v.baseline:.4f} ({v.best_baseline})"
+        table.add_row(v.task, v.metric, f"{v.candidate:.4f}", rival, interval, f"{v.customers:,}")
+    for task in sorted(set(about["tasks"]) - {v.task for v in found}):
+        table.add_row(task, "", "fitted", "", "", "")
+    for task, why in about["skipped"].items():
+        table.add_row(task, "", f"skipped: {why}", "", "", "")
+    return table
+
+
+def classes(folder: Path, scheme: Scheme) -> Table:
+    """How the base falls into classes."""
+    found = read_json(folder / "snapshot.json")
+    everyone = found["customers"]
+    table = _table(f"{everyone:,} customers on {found['as_of']}", "dimension", "class", "customers", "share", "spend of 365 days")
+    for name, sizes in found["classes"].items():
+        total = sum(size["spend_365d"] for size in sizes.values()) or 1.0
+        for i, (code, size) in enumerate(sizes.items()):
+            label = f"{code} {scheme.dimensions[name].name_of(code)}"
+            share, spend = size["customers"] / everyone, size["spend_365d"] / total
+            table.add_row("" if i else name, label, f"{size['customers']:,}", f"{share:.1%}", f"{spend:.1%}")
+    return table
+
+
+def promotion(done: Promotion, source: str) -> str:
+    """What the gate decided."""
+    name = registry.model_name(source)
+    if done.promoted:
+        gate = done.verdict if done.before or "worse than its" in done.verdict else f"the first one; {done.verdict}"
+        return f"\n{name} version {done.version} is live ({gate})."
+    return (
+        f"\n{name} version {done.version} was not promoted: {done.verdict}.\nVersion {done.before} stays live; "
+        f"to promote all the same: scoring promote --source {source} --version {done.version} --approve"
+    )
+
+
+def next_steps(source: str, folder: Path, version: int) -> str:
+    """Where to look now."""
+    return (
+        f"\nGrades: {folder}/grades.parquet\n"
+        f"Serve:  scoring serve --source {source}\n"
+        f"Review: scoring ui, then {registry.version_page(source, version)}"
+    )
+
+
+def catalogue() -> Table:
+    """Every feature with its unit and meaning."""
+    table = _table(f"{len(CATALOGUE)} features", "name", "family", "unit", "meaning")
+    for feature in CATALOGUE:
+        table.add_row(feature.name, feature.family, feature.unit, feature.doc)
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for i, column in enumerate(columns):
+        text = column in ("meaning", "quarantined", "dropped", "class", "family", "unit", "metric", "best baseline")
+        table.add_column(column, justify="left" if i == 0 or text else "right", overflow="fold")
+    return table
+
+
+def _reasons(counts: dict[str, int]) -> str:
+    total = sum(counts.values())
+    return f"{total:,}" + (f" ({', '.join(f'{rule} {n:,}' for rule, n in counts.items())})" if counts else "")

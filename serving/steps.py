@@ -1,0 +1,110 @@
+"""The steps of the main job, each from what the one before it left in the workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from classification.grade import FACTS, LiveSet, load_live_set, newest_snapshot
+from classification.grade import classify as grade
+from classification.promote import GATE_TAG, Promotion, gate_verdict
+from classification.promote import promote as pass_gate
+from classification.scheme import check_facts, load_scheme, scheme_text
+from features.errors import InputError
+from features.progress import Progress, silent
+from features.tables.ingest import Counts, data_end
+from features.tables.ingest import ingest as read_tables
+from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
+from features.tables.simulate import simulate
+from features.tables.sources import Source
+from features.workspace import Workspace, read_json
+from serving import store
+from training import registry
+from training.backtest import plan_cuts
+from training.candidate import train as fit_candidate
+from training.evaluate import Verdict, judge
+from training.recipes import load_settings
+from training.release import Release
+from training.review import publish
+from training.snapshots import read_cuts, read_snapshots, write_snapshots
+
+SAMPLE = "sample"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One source in one workspace. scheme: version of the classification scheme that releases carry."""
+
+    source: Source
+    workspace: Workspace
+    raw: Path | None = None
+    scheme: str = "2026-01"
+    progress: Progress = silent
+
+    def ingest(self, customers: int = 2_000) -> list[Counts]:
+        """Raw tables → events; the sample company writes its raw tables first."""
+        pseudonyms = load_pseudonyms()
+        raw = self.raw
+        if raw is None and self.source.name == SAMPLE:
+            self.progress("simulate the company", 0, 1)
+            raw = self.workspace.raw
+            simulate(raw, customers)
+            self.progress("simulate the company", 1, 1)
+        if raw is None:
+            raise InputError("--raw", "nothing", f"the folder of the files of {self.source.name}")
+        return read_tables(self.source, raw, self.workspace, pseudonyms, self.progress)
+
+    def features(self, as_of: date | None = None, grade_as_of: date | None = None) -> None:
+        """Events → feature rows and labels at every date of the run."""
+        report, settings = self.report(), load_settings()
+        first = date.fromisoformat(report["first_day"])
+        cuts = plan_cuts(first, data_end(report), settings, as_of, grade_as_of)
+        write_snapshots(self.workspace, report["timezone"], cuts, settings.horizon_days, self.progress)
+
+    def train(self) -> Release:
+        """Feature rows → a candidate, judged on the test date and refitted."""
+        cuts, settings = read_cuts(self.workspace), load_settings()
+        scheme = load_scheme(self.scheme)
+        check_facts(scheme, FACTS, self.scheme)
+        about = {"source": self.source.name, "title": self.source.title, "currency": self.source.currency}
+        return fit_candidate(self.workspace, cuts, settings, about, scheme_text(self.scheme), self.progress)
+
+    def evaluate(self) -> tuple[int, list[Verdict]]:
+        """The candidate beside the baselines, logged and registered; returns its version."""
+        self.progress("compare with the baselines", 0, 1)
+        verdicts = judge(self.workspace)
+        self.progress("compare with the baselines", 1, 1)
+        tags = {GATE_TAG: gate_verdict(verdicts), "scheme": self.scheme}
+        return publish(self.workspace, self.source.name, verdicts, tags, self.progress), verdicts
+
+    def promote(self, version: int | None = None, approve: bool = False) -> Promotion:
+        """A registered release → the champion, when it passes the gate."""
+        return pass_gate(self.source.name, version, approve)
+
+    def classify(self) -> tuple[LiveSet, Path]:
+        """The champion grades the base at the grading date; the store gets the result."""
+        self.progress("classify", 0, 1)
+        release = registry.fetch(self.source.name)
+        base = read_snapshots(self.workspace, [read_cuts(self.workspace).grade])[0]
+        report = self.report()
+        live, folder = grade(self.workspace, release, base, report["key"], report["timezone"])
+        self.progress("classify", 1, 1)
+        store.publish(self.workspace, live, folder, self.progress)
+        return live, folder
+
+    def live(self) -> tuple[LiveSet, Pseudonyms, Path]:
+        """What the service serves: the champion, the newest snapshot it graded, and the store's file."""
+        release = registry.fetch(self.source.name)
+        folder = newest_snapshot(self.workspace, release.version)
+        live = load_live_set(folder, release)
+        pseudonyms = load_pseudonyms()
+        check_same_key(pseudonyms, live.snapshot.key, folder)
+        path = store.store_path(self.workspace, live)
+        return live, pseudonyms, self.workspace.needs(path, "scoring classify")
+
+    def report(self) -> dict[str, Any]:
+        """What ingest noted of itself."""
+        found: dict[str, Any] = read_json(self.workspace.needs(self.workspace.tables / "report.json", "scoring ingest"))
+        return found

@@ -1,0 +1,208 @@
+"""Everything that talks to MLflow: runs, registered models, the alias that is live.
+
+One release is one version of `<source>.customer-scorer`; the alias `champion` names the one that is live. Each task is
+also a registered model of its own, so that its versions can be compared. Files are native and plain: the flavour
+`customer_scoring` names release.json, and nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from features.errors import InputError
+from training.release import MANIFEST_TAG, Release, load_release, manifest_of
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+
+SCORER = "customer-scorer"
+CHAMPION = "champion"
+DEFAULT_STORE = Path("mlruns")
+FLAVOUR = "customer_scoring"
+
+
+def tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, or the SQLite file below mlruns/."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT_STORE.resolve() / 'mlflow.db'}"
+
+
+def model_name(source: str, task: str = SCORER) -> str:
+    """Registered models are named by source, so that one company's data never challenge another's champion."""
+    return f"{source}.{task}"
+
+
+def connect() -> mlflow.MlflowClient:
+    """A client of the registry; makes the SQLite file's folder, and the database in it, when they are not there."""
+    uri = tracking_uri()
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    with _quiet():
+        return mlflow.MlflowClient()
+
+
+@contextmanager
+def open_run(source: str, name: str) -> Iterator[str]:
+    """A run in the source's experiment; yields its id. A failure inside marks the run as failed."""
+    client = connect()
+    with _quiet():
+        experiment = client.get_experiment_by_name(source)
+        id_ = experiment.experiment_id if experiment else client.create_experiment(source, artifact_root(source))
+    with mlflow.start_run(experiment_id=id_, run_name=name) as run:
+        yield run.info.run_id
+
+
+def artifact_root(source: str) -> str | None:
+    """Beside the SQLite file; None lets a tracking server decide."""
+    uri = tracking_uri()
+    if not uri.startswith("sqlite:///"):
+        return None
+    return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts" / source).as_uri()
+
+
+def register(source: str, folder: Path, tasks: list[str], tags: Mapping[str, str]) -> int:
+    """Register the release in `folder`, and each task's part of it, from inside a run; returns the release's version.
+
+    The manifest goes into a tag of the version: it lives in the database, apart from the files it vouches for.
+    """
+    for task in tasks:
+        _log_model(folder / task, model_name(source, task), task, {})
+    manifest = json.dumps(manifest_of(folder))
+    return _log_model(folder, model_name(source), "release", {**tags, MANIFEST_TAG: manifest})
+
+
+class _Flavour:
+    """What `Model.log` asks of a flavour: put the files there and describe them."""
+
+    __name__ = FLAVOUR
+
+    @staticmethod
+    def save_model(path: str, mlflow_model: Model, folder: Path) -> None:
+        """Copy `folder` to `path` and add the MLmodel file."""
+        shutil.copytree(folder, path)
+        mlflow_model.add_flavor(FLAVOUR, format="plain files: LightGBM text, JSON, YAML")
+        mlflow_model.save(str(Path(path) / "MLmodel"))
+
+
+def _log_model(folder: Path, registered: str, name: str, tags: Mapping[str, str]) -> int:
+    with _quiet():
+        info = Model.log(artifact_path=None, name=name, flavor=_Flavour(), folder=folder)
+        client = mlflow.MlflowClient()
+        if not client.search_registered_models(f"name = '{registered}'"):
+            client.create_registered_model(registered)
+        version = client.create_model_version(
+            registered, info.model_uri, run_id=info.run_id, tags=dict(tags), model_id=info.model_id
+        )
+    return int(version.version)
+
+
+def promote(source: str, version: int) -> None:
+    """Make a version the champion: the one step that changes what is live."""
+    client = connect()
+    _version(client, source, version)
+    client.set_registered_model_alias(model_name(source), CHAMPION, str(version))
+
+
+def champion_version(source: str) -> int | None:
+    """The version that is live; None before the first promotion."""
+    try:
+        return int(connect().get_model_version_by_alias(model_name(source), CHAMPION).version)
+    except MlflowException:
+        return None
+
+
+def latest_version(source: str) -> int | None:
+    """The newest registered version; None when there is none."""
+    found = connect().search_model_versions(f"name = '{model_name(source)}'")
+    return max((int(version.version) for version in found), default=None)
+
+
+def tags_of(source: str, version: int) -> dict[str, str]:
+    """What was noted of a version when it was registered."""
+    return dict(_version(connect(), source, version).tags)
+
+
+def fetch(source: str, version: int | None = None) -> Release:
+    """Load a release, by default the champion, every file checked against its manifest.
+
+    Raises InputError when there is none, or when its files were changed.
+    """
+    client = connect()
+    number = version if version is not None else champion_version(source)
+    if number is None:
+        raise InputError(
+            f"{tracking_uri()}: {model_name(source)}",
+            "no version with the alias champion",
+            "a promoted release",
+            f"Run `scoring run --source {source}`, or `scoring promote` after `scoring evaluate`.",
+        )
+    found = _version(client, source, number)
+    manifest = found.tags.get(MANIFEST_TAG)
+    if manifest is None:
+        raise InputError(f"{model_name(source)} version {number}", "no manifest", "one registered by `scoring evaluate`")
+    with tempfile.TemporaryDirectory() as scratch, _quiet():
+        uri = f"models:/{model_name(source)}/{number}"
+        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+        return load_release(folder, json.loads(manifest), number)
+
+
+def _version(client: mlflow.MlflowClient, source: str, version: int) -> ModelVersion:
+    try:
+        return client.get_model_version(model_name(source), str(version))
+    except MlflowException as error:
+        raise InputError(
+            f"{tracking_uri()}: {model_name(source)}", f"no version {version} ({error.error_code})", "a registered one"
+        ) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow and Alembic report each step of theirs on stderr; errors still pass."""
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def ui_command(host: str, port: int) -> list[str]:
+    """The command that serves the MLflow UI of this registry."""
+    return [
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri(),
+        "--host", host, "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
+
+
+def ui_environment() -> dict[str, str]:
+    """Telemetry off, and none of the job processes that this project has no use for."""
+    return {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def version_page(source: str, version: int) -> str:
+    """The path of a version in the UI."""
+    return f"/#/models/{model_name(source)}/versions/{version}"
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as MLflow params: dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found

@@ -1,0 +1,94 @@
+"""One MLflow run per candidate: metrics by name, datasets with digests, pictures, the registered release."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow.data.code_dataset_source import CodeDatasetSource
+
+from features.progress import Progress, silent
+from features.workspace import Workspace, read_json
+from training import plots, registry
+from training.candidate import CANDIDATE
+from training.evaluate import Verdict, predictions, run_facts
+from training.recipes import RECIPES, SEGMENTS
+from training.release import manifest_digest, manifest_of
+from training.segments import SPACE
+
+
+def publish(
+    workspace: Workspace, source: str, verdicts: list[Verdict], tags: Mapping[str, str], progress: Progress = silent
+) -> int:
+    """Log the candidate of `workspace.training` and register it; returns the version of its release.
+
+    tags: what else to note of the release's version, such as the verdict of the gate.
+    """
+    folder = workspace.needs(workspace.training / "release", "scoring train")
+    about, run = read_json(folder / "release.json"), run_facts(workspace)
+    with registry.open_run(source, f"{source} {run['cuts']['grade']}") as run_id:
+        progress("log to MLflow", 0, 4)
+        mlflow.set_tags(dict(tags))
+        mlflow.log_params(registry.flat({**run["settings"], "tested_at": run["cuts"]["test"]}))
+        mlflow.log_params({"train_dates": len(run["cuts"]["train"]), "trained_through": run["cuts"]["grade"]})
+        mlflow.log_params({f"skipped.{task}": why[:250] for task, why in about["skipped"].items()})
+        metrics = {name: number for verdict in verdicts for name, number in verdict.named().items()}
+        metrics |= {f"test_{task}_stability": number for task, number in run["stability"].items()}
+        metrics["test_customers"] = float(run["customers"]["eligible"])
+        mlflow.log_metrics({name: number for name, number in metrics.items() if np.isfinite(number)})
+        progress("log to MLflow", 1, 4)
+        _log_datasets(workspace, run["cuts"]["test"], run["cuts"]["train"])
+        progress("log to MLflow", 2, 4)
+        for name, png in _pictures(workspace, verdicts, folder).items():
+            _log_bytes(f"plots/{name}.png", png)
+        mlflow.log_dict({v.task: v.metrics for v in verdicts}, "evaluation.json")
+        progress("log to MLflow", 3, 4)
+        digest = manifest_digest(manifest_of(folder))
+        version = registry.register(source, folder, about["tasks"], {**tags, "manifest_digest": digest, "run": run_id})
+        progress("log to MLflow", 4, 4)
+    return version
+
+
+def _log_datasets(workspace: Workspace, test: str, train: list[str]) -> None:
+    """The feature rows of the test date and of the training dates; pseudonyms stay out of MLflow."""
+    table = pq.read_table(workspace.features / "features.parquet")
+    origin = CodeDatasetSource({"file": "features/features.parquet of the workspace"})
+    for context, days in (("test", [test]), ("train", train)):
+        chosen = pa.compute.is_in(table["as_of"].cast(pa.string()), pa.array(days))
+        frame: pd.DataFrame = table.filter(chosen).drop(["customer_id"]).to_pandas()
+        frame["as_of"] = pd.to_datetime(frame["as_of"])
+        dataset = mlflow.data.from_pandas(frame, source=origin, name=f"features-{context}")
+        mlflow.log_input(dataset, context=context)
+
+
+def _pictures(workspace: Workspace, verdicts: list[Verdict], folder: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    by_name = {recipe.name: recipe for recipe in RECIPES}
+    for verdict in verdicts:
+        columns = predictions(workspace, by_name[verdict.task])
+        amount = by_name[verdict.task].predicts == "amount"
+        per = 100.0 if amount else 1.0  # amounts in major units
+        trio = columns["actual"] / per, columns[CANDIDATE] / per, columns[verdict.best_baseline] / per
+        what = "spend in the horizon" if amount else f"{verdict.task} probability"
+        found[f"{verdict.task}-calibration"] = plots.calibration(*trio, verdict.best_baseline, what)
+        of = "spend in the horizon" if amount else "churned customers"
+        found[f"{verdict.task}-gains"] = plots.gains(*trio, verdict.best_baseline, of)
+        found[f"{verdict.task}-scores"] = plots.distribution(columns[CANDIDATE], what, log=amount)
+    if (folder / SEGMENTS.name).exists():
+        profile = read_json(folder / SEGMENTS.name / "model.json")["profile"]
+        found["segments-profile"] = plots.segment_profile(profile, SPACE)
+    return found
+
+
+def _log_bytes(path: str, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / Path(path).name
+        file.write_bytes(content)
+        mlflow.log_artifact(str(file), str(Path(path).parent))
+
