@@ -26,7 +26,7 @@ from features.errors import InputError
 from features.population import Ranks
 from features.workspace import Workspace, read_json, staged, write_json
 from training.recipes import CHURN, RECIPES, VALUE
-from training.release import SCHEME_FILE, Release, manifest_digest
+from training.release import SCHEME_FILE, Release
 from training.snapshots import Snapshot
 
 Array = NDArray[np.float64]
@@ -92,7 +92,7 @@ def take_snapshot(release: Release, base: Snapshot, key: str, timezone: str) -> 
     check_facts(scheme, FACTS, SCHEME_FILE)
     facts = facts_of(base.rows, release.score(base.rows))
     cutoffs = scheme.cutoffs(facts)
-    said = [base.as_of.isoformat(), manifest_digest(release.manifest), scheme.version, key, repr(cutoffs)]
+    said = [base.as_of.isoformat(), release.digest, scheme.version, key, repr(cutoffs)]
     id_ = hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
     ranks = {name: Ranks.of(facts[name]) for name in RANKED}
     return LiveSet(release, scheme, GradingSnapshot(id_, base.as_of, cutoffs, ranks, key, timezone))
@@ -114,7 +114,7 @@ def classify(workspace: Workspace, release: Release, base: Snapshot, key: str, t
 def load_live_set(folder: Path, release: Release) -> LiveSet:
     """The live set of a snapshot folder and the release that graded it."""
     found = read_json(folder / "snapshot.json")
-    if found["release"] != release.version or found["manifest"] != manifest_digest(release.manifest):
+    if found["release"] != release.version or found["manifest"] != release.digest:
         raise InputError(
             folder,
             f"a snapshot graded by release {found['release']}",
@@ -168,7 +168,7 @@ def _as_json(live: LiveSet, base: Snapshot, graded: Graded) -> dict[str, Any]:
         "timezone": snapshot.timezone,
         "source": live.release.about["source"],
         "release": live.release.version,
-        "manifest": manifest_digest(live.release.manifest),
+        "manifest": live.release.digest,
         "scheme": live.scheme.version,
         "key": snapshot.key,
         "customers": len(base.ids),

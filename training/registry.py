@@ -7,7 +7,6 @@ also a registered model of its own, so that its versions can be compared. Files 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -18,20 +17,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from features.catalogue import NAMES
 from features.errors import InputError
-from training.release import MANIFEST_TAG, Release, load_release, manifest_of
+from training.release import Release, load_release, manifest_digest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
 
 SCORER = "customer-scorer"
 CHAMPION = "champion"
 DEFAULT_STORE = Path("mlruns")
 FLAVOUR = "customer_scoring"
+MANIFEST_TAG = "manifest_sha256"
 
 
 def tracking_uri() -> str:
@@ -73,15 +75,18 @@ def artifact_root(source: str) -> str | None:
     return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts" / source).as_uri()
 
 
-def register(source: str, folder: Path, tasks: list[str], tags: Mapping[str, str]) -> int:
+def register(
+    source: str, folder: Path, tasks: Mapping[str, str], tags: Mapping[str, str], description: str
+) -> int:
     """Register the release in `folder`, and each task's part of it, from inside a run; returns the release's version.
 
-    The manifest goes into a tag of the version: it lives in the database, apart from the files it vouches for.
+    tasks: task → what its prediction is called. The digest of the manifest goes into a tag of the version: it lives
+    in the database, apart from the files it vouches for.
     """
-    for task in tasks:
-        _log_model(folder / task, model_name(source, task), task, {})
-    manifest = json.dumps(manifest_of(folder))
-    return _log_model(folder, model_name(source), "release", {**tags, MANIFEST_TAG: manifest})
+    for task, output in tasks.items():
+        _log_model(folder / task, model_name(source, task), task, {}, description, [output])
+    tags = {**tags, MANIFEST_TAG: manifest_digest(folder)}
+    return _log_model(folder, model_name(source), "release", tags, description, list(tasks.values()))
 
 
 class _Flavour:
@@ -90,21 +95,25 @@ class _Flavour:
     __name__ = FLAVOUR
 
     @staticmethod
-    def save_model(path: str, mlflow_model: Model, folder: Path) -> None:
+    def save_model(path: str, mlflow_model: Model, folder: Path, outputs: list[str]) -> None:
         """Copy `folder` to `path` and add the MLmodel file."""
         shutil.copytree(folder, path)
+        columns = (Schema([ColSpec("double", name) for name in names]) for names in (NAMES, outputs))
+        mlflow_model.signature = ModelSignature(*columns)
         mlflow_model.add_flavor(FLAVOUR, format="plain files: LightGBM text, JSON, YAML")
         mlflow_model.save(str(Path(path) / "MLmodel"))
 
 
-def _log_model(folder: Path, registered: str, name: str, tags: Mapping[str, str]) -> int:
+def _log_model(  # noqa: PLR0913
+    folder: Path, registered: str, name: str, tags: Mapping[str, str], description: str, outputs: list[str]
+) -> int:
     with _quiet():
-        info = Model.log(artifact_path=None, name=name, flavor=_Flavour(), folder=folder)
+        info = Model.log(artifact_path=None, name=name, flavor=_Flavour(), folder=folder, outputs=outputs)
         client = mlflow.MlflowClient()
         if not client.search_registered_models(f"name = '{registered}'"):
             client.create_registered_model(registered)
         version = client.create_model_version(
-            registered, info.model_uri, run_id=info.run_id, tags=dict(tags), model_id=info.model_id
+            registered, info.model_uri, info.run_id, dict(tags), description=description, model_id=info.model_id
         )
     return int(version.version)
 
@@ -150,13 +159,13 @@ def fetch(source: str, version: int | None = None) -> Release:
             f"Run `scoring run --source {source}`, or `scoring promote` after `scoring evaluate`.",
         )
     found = _version(client, source, number)
-    manifest = found.tags.get(MANIFEST_TAG)
-    if manifest is None:
+    digest = found.tags.get(MANIFEST_TAG)
+    if digest is None:
         raise InputError(f"{model_name(source)} version {number}", "no manifest", "one registered by `scoring evaluate`")
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         uri = f"models:/{model_name(source)}/{number}"
         folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
-        return load_release(folder, json.loads(manifest), number)
+        return load_release(folder, digest, number)
 
 
 def _version(client: mlflow.MlflowClient, source: str, version: int) -> ModelVersion:

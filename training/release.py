@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from training.segments import SegmentModel
 
 Array = NDArray[np.float64]
 
-MANIFEST_TAG = "manifest"
+MANIFEST = "manifest.json"
 SCHEME_FILE = "scheme.yaml"
 DESCRIPTION = "release.json"
 
@@ -31,14 +30,14 @@ class Release:
     """Everything that turns a feature row into scores.
 
     about: what release.json says (source, dates, skipped tasks…); models: task → model; version: its number in the
-    registry, 0 before it has one.
+    registry, 0 before it has one; digest: SHA-256 of its manifest, which names its exact bytes.
     """
 
     about: dict[str, Any]
     models: Mapping[str, Model]
     scheme: str
     version: int = 0
-    manifest: dict[str, str] = field(default_factory=dict)
+    digest: str = ""
 
     def score(self, rows: Array) -> dict[str, Array]:
         """Every task's score per row: rows (n, features) → task → (n,); NaN where a task is not asked of a customer
@@ -53,21 +52,22 @@ class Release:
         return scores
 
     def save(self, folder: Path) -> None:
-        """Write release.json, scheme.yaml and a folder per task."""
+        """Write release.json, scheme.yaml, a folder per task, and the manifest of them all."""
         for name, model in self.models.items():
             (folder / name).mkdir(parents=True)
             model.save(folder / name)
         (folder / SCHEME_FILE).write_text(self.scheme, encoding="utf-8")
         write_json(folder / DESCRIPTION, self.about)
+        write_json(folder / MANIFEST, _digests(folder))
 
 
-def load_release(folder: Path, manifest: Mapping[str, str] | None = None, version: int = 0) -> Release:
-    """Read a release; with a manifest, every file is checked before any is read.
+def load_release(folder: Path, digest: str, version: int = 0) -> Release:
+    """Read a release after every file of it was checked.
 
-    Raises InputError when a file was changed or lost, or when the release was made with other feature definitions.
+    digest: that of the manifest, from a place that whoever can change the files cannot reach. Raises InputError when
+    a file was changed, added or lost, or when the release was made with other feature definitions.
     """
-    if manifest is not None:
-        check_manifest(folder, manifest)
+    _check(folder, digest)
     about = read_json(folder / DESCRIPTION)
     if about["features"] != FINGERPRINT:
         raise InputError(
@@ -78,25 +78,34 @@ def load_release(folder: Path, manifest: Mapping[str, str] | None = None, versio
         )
     loaders = {**LOADERS, SEGMENTS.name: SegmentModel.load}
     models = {name: loaders[name](folder / name) for name in about["tasks"]}
-    scheme = (folder / SCHEME_FILE).read_text(encoding="utf-8")
-    return Release(about, models, scheme, version, dict(manifest or {}))
+    return Release(about, models, (folder / SCHEME_FILE).read_text(encoding="utf-8"), version, digest)
 
 
-def manifest_of(folder: Path) -> dict[str, str]:
-    """Relative path → SHA-256 of every file below `folder`, in order of path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+def manifest_digest(folder: Path) -> str:
+    """SHA-256 of a release's manifest."""
+    return _sha256(folder / MANIFEST)
 
 
-def manifest_digest(manifest: Mapping[str, str]) -> str:
-    """One short digest of a manifest: names a release's exact bytes."""
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+def _check(folder: Path, digest: str) -> None:
+    """Raise InputError unless the manifest has that digest and every file is as the manifest says."""
+    if _sha256(folder / MANIFEST) != digest:
+        raise _changed(folder / MANIFEST, _sha256(folder / MANIFEST), digest)
+    wanted = read_json(folder / MANIFEST)
+    found = _digests(folder)
+    for name in sorted(set(wanted) | set(found)):
+        if wanted.get(name) != found.get(name):
+            raise _changed(folder / name, found.get(name, "no such file"), wanted.get(name, "no such file"))
 
 
-def check_manifest(folder: Path, manifest: Mapping[str, str]) -> None:
-    """Raise InputError unless every file of the manifest is there, byte for byte."""
-    for name, digest in manifest.items():
-        path = folder / name
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"
-        if found != digest:
-            raise InputError(path, found, digest, "The release was changed after it was registered: it is refused.")
+def _changed(path: Path, found: str, wanted: str) -> InputError:
+    return InputError(path, found, wanted, "The release was changed after it was registered: it is refused.")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Relative path → SHA-256 of every file of a release, in order of path; MLflow's own files beside it are not."""
+    files = [folder / DESCRIPTION, folder / SCHEME_FILE, *folder.glob("*/*")]
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(files)}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"

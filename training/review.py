@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -19,8 +20,9 @@ from training import plots, registry
 from training.candidate import CANDIDATE
 from training.evaluate import Verdict, predictions, run_facts
 from training.recipes import RECIPES, SEGMENTS
-from training.release import manifest_digest, manifest_of
 from training.segments import SPACE
+
+OUTPUTS = {"probability": "p_churn", "amount": "spend_in_horizon", "segment": "segment"}
 
 
 def publish(
@@ -32,7 +34,7 @@ def publish(
     """
     folder = workspace.needs(workspace.training / "release", "scoring train")
     about, run = read_json(folder / "release.json"), run_facts(workspace)
-    with registry.open_run(source, f"{source} {run['cuts']['grade']}") as run_id:
+    with registry.open_run(source, f"{source} {run['cuts']['grade']}"):
         progress("log to MLflow", 0, 4)
         mlflow.set_tags(dict(tags))
         mlflow.log_params(registry.flat({**run["settings"], "tested_at": run["cuts"]["test"]}))
@@ -49,10 +51,27 @@ def publish(
             _log_bytes(f"plots/{name}.png", png)
         mlflow.log_dict({v.task: v.metrics for v in verdicts}, "evaluation.json")
         progress("log to MLflow", 3, 4)
-        digest = manifest_digest(manifest_of(folder))
-        version = registry.register(source, folder, about["tasks"], {**tags, "manifest_digest": digest, "run": run_id})
+        outputs = {recipe.name: OUTPUTS[recipe.predicts] for recipe in RECIPES if recipe.name in about["tasks"]}
+        version = registry.register(source, folder, outputs, tags, summary(verdicts, about))
         progress("log to MLflow", 4, 4)
     return version
+
+
+def summary(verdicts: Sequence[Verdict], about: Mapping[str, Any]) -> str:
+    """What a reviewer reads first, in Markdown: each task beside its best baseline, and what was skipped."""
+    lines = [
+        f"Judged on customers of {about['tested_at']}, refitted through {about['trained_through']}.",
+        "",
+        "| task | metric | model | best baseline | difference [95 %] |",
+        "|---|---|---|---|---|",
+    ]
+    for v in verdicts:
+        interval = f"{v.comparison.difference:+.4f} [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]"
+        lines.append(
+            f"| {v.task} | {v.metric} | {v.candidate:.4f} | {v.baseline:.4f} ({v.best_baseline}) | {interval} |"
+        )
+    lines += ["", *(f"- {task}: skipped, {why}" for task, why in about["skipped"].items())]
+    return "\n".join(lines)
 
 
 def _log_datasets(workspace: Workspace, test: str, train: list[str]) -> None:

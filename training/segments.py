@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 SPACE = ("recency_days", "tenure_days", "orders", "orders_365d", "spend_365d", "spend_per_order")
 """The features by which customers are alike; each as log(1 + x), standardised."""
 
+FURTHEST = 3.0
+"""Standard deviations from the mean beyond which all are equally far: a handful of oddities is no segment."""
+
 
 @dataclass(frozen=True)
 class SegmentModel:
@@ -37,7 +40,10 @@ class SegmentModel:
 
     def standardised(self, rows: Array) -> list[Array]:
         """The columns of the space, (n,) each."""
-        return [(c - m) / s for c, m, s in zip(_space(rows), self.centre, self.scale, strict=True)]
+        return [
+            np.clip((c - m) / s, -FURTHEST, FURTHEST)
+            for c, m, s in zip(_space(rows), self.centre, self.scale, strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """model.json."""
@@ -72,7 +78,8 @@ def fit_segments(rows: Array, count: int, seed: int) -> SegmentModel:
         raise ValueError(f"{len(bought)} customers with a purchase, fewer than {10 * count} for {count} segments")
     columns = np.column_stack(_space(bought))
     centre, scale = columns.mean(axis=0), np.maximum(columns.std(axis=0), 1e-9)
-    found = KMeans(count, n_init=10, random_state=seed).fit((columns - centre) / scale)
+    standard = np.clip((columns - centre) / scale, -FURTHEST, FURTHEST)
+    found = KMeans(count, n_init=10, random_state=seed).fit(standard)
     spend = bought[:, POSITION["spend_365d"]]
     order = sorted(range(count), key=lambda k: -float(spend[found.labels_ == k].mean()))
     centres = tuple(tuple(map(float, found.cluster_centers_[k])) for k in order)
