@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from classification.scheme import Classes, Scheme, check_facts, read_scheme
+from classification.rules import Classes
+from classification.scheme import Scheme, check_facts, read_scheme
 from features.catalogue import NAMES, POSITION
 from features.errors import InputError
 from features.population import Ranks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -103,7 +104,7 @@ def _open(db: duckdb.DuckDBPyConnection, tables: Path) -> int:
 def _ranges(blocks: int) -> list[str]:
     """Conditions that part the customers: pseudonyms are spread evenly, so ranges of them are of about equal size."""
     bounds = [f"{i * 2**32 // blocks:08x}" for i in range(blocks)] + ["g"]
-    return [f"customer_id >= '{low}' AND customer_id < '{high}'" for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [f"customer_id >= '{low}' AND customer_id < '{high}'" for low, high in pairwise(bounds)]
 
 
 def _read_block(db: duckdb.DuckDBPyConnection, within: str, timezone: str, program: Program) -> Block:

@@ -37,6 +37,12 @@ from features.spec import OPS, Program
 ) = range(len(OPS))
 RATIO = 0
 
+B = NDArray[np.bool_]
+I8 = NDArray[np.int8]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+
 
 def compute(
     histories: Histories, program: Program, customer: NDArray[np.int64], as_of: NDArray[np.int32]
@@ -90,12 +96,12 @@ def number_codes(offsets: NDArray[np.int64], hashes: NDArray[np.uint64]) -> NDAr
 
 
 @nb.njit(cache=True, nogil=True)
-def _rows(  # noqa: PLR0913 the arrays of Histories, the spine, the arrays of Program, the output
-    offsets, day, known, until, kind, values, codes, month,
-    customer, as_of,
-    groups, starts, ops, by, columns, combined, empty,
-    rows, seen,
-):  # fmt: skip
+def _rows(
+    offsets: I64, day: I32, known: I32, until: I32, kind: I8, values: F64, codes: I32, month: I32,
+    customer: I64, as_of: I32,
+    groups: I64, starts: I64, ops: I64, by: I64, columns: I64, combined: I64, empty: F64,
+    rows: F64, seen: B,
+) -> None:  # fmt: skip
     longest = 1
     for c in range(offsets.size - 1):
         longest = max(longest, offsets[c + 1] - offsets[c])
@@ -135,7 +141,7 @@ def _rows(  # noqa: PLR0913 the arrays of Histories, the spine, the arrays of Pr
 
 
 @nb.njit(cache=True, nogil=True)
-def _first_at_or_after(day, lo, hi, limit):
+def _first_at_or_after(day: I32, lo: int, hi: int, limit: int) -> int:
     """First row of lo:hi whose day is not before `limit`."""
     while lo < hi:
         middle = (lo + hi) >> 1
@@ -148,9 +154,10 @@ def _first_at_or_after(day, lo, hi, limit):
 
 @nb.njit(cache=True, nogil=True)
 def _window(
-    day, known, until, kind, values, codes, month, start, end, today, kinds, column,
-    ops, by, columns, row, gaps, weight, touched,
-):  # fmt: skip
+    day: I32, known: I32, until: I32, kind: I8, values: F64, codes: I32, month: I32,
+    start: int, end: int, today: int, kinds: int, column: int,
+    ops: I64, by: I64, columns: I64, row: F64, gaps: F64, weight: F64, touched: I64,
+) -> None:  # fmt: skip
     """All features of one window: one pass for moments and gaps, one more for each that looks at codes."""
     n = 0
     valued = 0
@@ -250,7 +257,10 @@ def _window(
 
 
 @nb.njit(cache=True, nogil=True)
-def _codes(op, codes, values, column, kind, known, until, start, end, today, kinds, weight, touched):
+def _codes(
+    op: int, codes: I32, values: F64, column: int, kind: I8, known: I32, until: I32,
+    start: int, end: int, today: int, kinds: int, weight: F64, touched: I64,
+) -> float:  # fmt: skip
     """Number of distinct codes, or the top one's share or the entropy (nats) of their weights; `weight` stays zero."""
     found = 0
     total = 0.0

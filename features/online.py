@@ -53,7 +53,7 @@ def feature_row(
     """
     histories = history_of(customer_id, events, zone)
     rows, _ = compute(histories, program, np.zeros(1, np.int64), np.array([as_of.toordinal() - EPOCH], np.int32))
-    return rows[0]
+    return np.asarray(rows[0])
 
 
 def history_of(customer_id: str, events: Sequence[Event], zone: ZoneInfo) -> Histories:

@@ -1,4 +1,4 @@
-"""Where a customer stands among all: percentiles against the base of a grading snapshot, the same in batch and online."""
+"""Where a customer stands among all: percentiles against the base of a grading snapshot, in batch and online alike."""
 
 from __future__ import annotations
 

@@ -46,9 +46,7 @@ def score(body: ScoreRequest, live: Live) -> JSONResponse:
 
 
 @router.get("/v1/customers/{customer_id}", response_model=CustomerScore, summary="The last graded state of a customer")
-def customer(
-    customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live
-) -> JSONResponse:
+def customer(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
     """What the last grading of the whole base said of the customer."""
     found = live.store.get(live.scorer.pseudonyms.of(customer_id))
     if found is None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
 from features.errors import InputError
+from features.progress import Progress
 from features.tables.sources import load_source
 from features.workspace import Workspace
 
@@ -32,9 +33,12 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 SourceOption = Annotated[str, typer.Option("--source", help="a name in configs/sources, or a YAML file")]
 HomeOption = Annotated[Path | None, typer.Option("--home", help="the workspace; by default data/<source>")]
 RawOption = Annotated[Path | None, typer.Option("--raw", help="the folder of the company's own files")]
-AsOfOption = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="the date that tests the models")]
+AsOfOption = Annotated[
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="the date that tests the models")
+]
 GradeOption = Annotated[
-    datetime | None, typer.Option("--grade-as-of", formats=["%Y-%m-%d"], help="the date that is graded; by default the end of the data")
+    datetime | None,
+    typer.Option("--grade-as-of", formats=["%Y-%m-%d"], help="the date that is graded; by default the end of the data"),
 ]
 SchemeOption = Annotated[str, typer.Option("--scheme", help="version of the classification scheme")]
 CustomersOption = Annotated[int, typer.Option("--customers", min=100, help="size of the sample company")]
@@ -185,12 +189,16 @@ def ui(host: HostOption = "127.0.0.1", port: int = 5000) -> None:
 
     registry.connect()
     out.print(f"MLflow on http://{host}:{port}", markup=False)
-    raise typer.Exit(subprocess.run(registry.ui_command(host, port), env=registry.ui_environment(), check=False).returncode)  # noqa: S603
+    done = subprocess.run(registry.ui_command(host, port), env=registry.ui_environment(), check=False)  # noqa: S603 our own words
+    raise typer.Exit(done.returncode)
 
 
 @app.command()
 def up(
-    source: SourceOption = "sample", home: HomeOption = None, port: int = 8000, ui_port: Annotated[int, typer.Option()] = 5000
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+    port: int = 8000,
+    ui_port: Annotated[int, typer.Option()] = 5000,
 ) -> None:
     """The service and the MLflow UI together, until Ctrl-C."""
     where = ["--source", source, *(["--home", str(home)] if home else [])]
@@ -224,21 +232,19 @@ def _day(value: datetime | None) -> date | None:
 
 
 @contextmanager
-def _job(
-    source: str, home: Path | None, raw: Path | None = None, scheme: str = "2026-01"
-) -> Iterator[Job]:
+def _job(source: str, home: Path | None, raw: Path | None = None, scheme: str = "2026-01") -> Iterator[Job]:
     """The steps of one source, with a progress bar while they run."""
     described = load_source(source)
     from serving.steps import Job
 
     workspace = Workspace(home or Path("data") / described.name)
     columns = (TextColumn("{task.description:<28}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as bars:
+    with Bars(*columns, console=err) as bars:
         yield Job(described, workspace, raw, scheme, _bars(bars))
 
 
-def _bars(bars: Progress) -> Callable[[str, int, int], None]:
-    tasks = {}
+def _bars(bars: Bars) -> Progress:
+    tasks: dict[str, TaskID] = {}
 
     def tell(doing: str, done: int, total: int) -> None:
         if doing not in tasks:

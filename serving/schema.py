@@ -71,9 +71,27 @@ class ScoreRequest(Body):
                     "as_of": "2026-11-01",
                     "attributes": {"region": "south"},
                     "events": [
-                        {"ts": "2026-03-02T10:15:00", "kind": "purchase", "ref": "100001", "amount": 12990, "item": "PA01"},
-                        {"ts": "2026-09-14T16:40:00", "kind": "purchase", "ref": "100377", "amount": 4550, "item": "TO07"},
-                        {"ts": "2026-09-20T09:00:00", "kind": "return", "ref": "100377", "amount": -1500, "item": "TO07"},
+                        {
+                            "ts": "2026-03-02T10:15:00",
+                            "kind": "purchase",
+                            "ref": "100001",
+                            "amount": 12990,
+                            "item": "PA01",
+                        },
+                        {
+                            "ts": "2026-09-14T16:40:00",
+                            "kind": "purchase",
+                            "ref": "100377",
+                            "amount": 4550,
+                            "item": "TO07",
+                        },
+                        {
+                            "ts": "2026-09-20T09:00:00",
+                            "kind": "return",
+                            "ref": "100377",
+                            "amount": -1500,
+                            "item": "TO07",
+                        },
                     ],
                 }
             ]

@@ -59,7 +59,9 @@ def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]
             recipe.name: {
                 "value": _number(graded.scores[recipe.name][i]),
                 "unit": UNITS.get(recipe.name, "number of the segment"),
-                "percentile": _number(graded.percentiles[recipe.name][i]) if recipe.name in graded.percentiles else None,
+                "percentile": _number(graded.percentiles[recipe.name][i])
+                if recipe.name in graded.percentiles
+                else None,
             }
             for recipe in RECIPES
         },

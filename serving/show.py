@@ -46,7 +46,9 @@ def classes(folder: Path, scheme: Scheme) -> Table:
     """How the base falls into classes."""
     found = read_json(folder / "snapshot.json")
     everyone = found["customers"]
-    table = _table(f"{everyone:,} customers on {found['as_of']}", "dimension", "class", "customers", "share", "spend of 365 days")
+    table = _table(
+        f"{everyone:,} customers on {found['as_of']}", "dimension", "class", "customers", "share", "spend of 365 days"
+    )
     for name, sizes in found["classes"].items():
         total = sum(size["spend_365d"] for size in sizes.values()) or 1.0
         for i, (code, size) in enumerate(sizes.items()):

@@ -94,7 +94,7 @@ def fit_timing(name: str, x: Array, t_x: Array, T: Array) -> Timing:
 
     def loss(log_params: Array) -> float:
         with np.errstate(all="ignore"):
-            each = likelihood(np.exp(log_params), *columns)
+            each = likelihood(np.exp(log_params).tolist(), *columns)
         return float(-(weight * np.nan_to_num(each, nan=-1e4, posinf=-1e4, neginf=-1e4)).sum() / weight.sum())
 
     pace = np.log(np.median(T) / 4 + 1)

@@ -45,7 +45,12 @@ class Base:
 
 
 def train(
-    workspace: Workspace, cuts: Cuts, settings: Settings, about: dict[str, Any], scheme: str, progress: Progress = silent
+    workspace: Workspace,
+    cuts: Cuts,
+    settings: Settings,
+    about: dict[str, Any],
+    scheme: str,
+    progress: Progress = silent,
 ) -> Release:
     """Fit all recipes; write the release, the predictions on the test date and why tasks were skipped to
     `workspace.training`, all or nothing.
@@ -173,9 +178,7 @@ def _fit(recipe: Recipe, base: Base, days: tuple[date, ...], at: date) -> Model:
     nearest = min(examples, key=lambda day: abs((day - year_ago).days))
     season = examples[nearest] if abs((nearest - year_ago).days) <= SAME_SEASON_DAYS else None
     settings = base.settings
-    return fit(
-        recipe, list(examples.values()), season, rhythm, settings.horizon_days, settings.boosting, settings.seed
-    )
+    return fit(recipe, list(examples.values()), season, rhythm, settings.horizon_days, settings.boosting, settings.seed)
 
 
 def _judge(recipe: Recipe, base: Base) -> dict[str, Array]:
@@ -191,5 +194,3 @@ def _judge(recipe: Recipe, base: Base) -> dict[str, Array]:
         CANDIDATE: model.predict(rows, horizon),
         **baselines(recipe, examples, test.rows, rows, horizon),
     }
-
-

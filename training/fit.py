@@ -6,7 +6,7 @@ element by element, without matrix products, so that one row and a million give 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -140,9 +140,11 @@ class ChurnModel:
     def load(folder: Path) -> ChurnModel:
         """What `save` wrote."""
         booster, found = _load(folder)
-        logistic = {name: tuple(v) if isinstance(v, list) else v for name, v in found["logistic"].items()}
+        weights = found["logistic"]
+        centre, scale, slopes = (tuple(weights[name]) for name in ("centre", "scale", "weights"))
+        logistic = LogisticRFMT(centre, scale, slopes, weights["intercept"])
         rhythm = Rhythm.from_json(found["rhythm"])
-        return ChurnModel(booster, rhythm, Platt(**found["platt"]), LogisticRFMT(**logistic), found["level"])
+        return ChurnModel(booster, rhythm, Platt(**found["platt"]), logistic, found["level"])
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class ValueModel:
         return ValueModel(booster, Rhythm.from_json(found["rhythm"]), found["unit"], found["level"])
 
 
-LOADERS = {CHURN.name: ChurnModel.load, VALUE.name: ValueModel.load}
+LOADERS: dict[str, Callable[[Path], Model]] = {CHURN.name: ChurnModel.load, VALUE.name: ValueModel.load}
 
 
 def fit(

@@ -33,7 +33,7 @@ def closes(as_of: date, horizon_days: int) -> date:
 
 def churn(orders_next: Array) -> Array:
     """1 where the customer bought nothing in the horizon, else 0."""
-    return (orders_next == 0).astype(float)
+    return np.asarray(orders_next == 0, float)
 
 
 def value(spend_next: Array) -> Array:

@@ -119,11 +119,9 @@ def _tenths(y: Array, predicted: Array, weight: Array) -> tuple[Array, Array, Ar
     order = np.argsort(predicted, kind="stable")
     rank = np.cumsum(weight[order])
     group = np.minimum((10 * (rank - 1e-9) / rank[-1]).astype(int), 9)
-    return (
-        np.bincount(group, (weight * y)[order], 10),
-        np.bincount(group, (weight * predicted)[order], 10),
-        np.maximum(np.bincount(group, weight[order], 10), 1e-12),
-    )
+    sums = (np.bincount(group, column[order], 10).astype(float) for column in (weight * y, weight * predicted, weight))
+    actual, total_predicted, total = sums
+    return actual, total_predicted, np.maximum(total, 1e-12)
 
 
 def _tied(score: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

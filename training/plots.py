@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,7 +15,7 @@ from training.metrics import tenths
 
 Array = NDArray[np.float64]
 
-STYLE = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 10, "figure.dpi": 110}
+STYLE: dict[Any, Any] = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 10, "figure.dpi": 110}
 INK, RIVAL, GREY = "#1f5f8b", "#c8553d", "#9a9a9a"
 
 
@@ -75,7 +76,8 @@ def segment_profile(profile: Sequence[Mapping[str, float]], columns: Sequence[st
         axes.text(j, i, f"{number:,.0f}", ha="center", va="center", color="white" if shade[i, j] > 0.8 else "black")
     axes.set_xticks(range(len(columns)), [column.replace("_", " ") for column in columns])
     names = [
-        f"segment {k}: {s['customers']:.0%} of customers, {s['revenue']:.0%} of revenue" for k, s in enumerate(profile, 1)
+        f"segment {k}: {s['customers']:.0%} of customers, {s['revenue']:.0%} of revenue"
+        for k, s in enumerate(profile, 1)
     ]
     axes.set_yticks(range(len(profile)), names)
     axes.tick_params(length=0)

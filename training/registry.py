@@ -75,9 +75,7 @@ def artifact_root(source: str) -> str | None:
     return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts" / source).as_uri()
 
 
-def register(
-    source: str, folder: Path, tasks: Mapping[str, str], tags: Mapping[str, str], description: str
-) -> int:
+def register(source: str, folder: Path, tasks: Mapping[str, str], tags: Mapping[str, str], description: str) -> int:
     """Register the release in `folder`, and each task's part of it, from inside a run; returns the release's version.
 
     tasks: task → what its prediction is called. The digest of the manifest goes into a tag of the version: it lives
@@ -98,13 +96,13 @@ class _Flavour:
     def save_model(path: str, mlflow_model: Model, folder: Path, outputs: list[str]) -> None:
         """Copy `folder` to `path` and add the MLmodel file."""
         shutil.copytree(folder, path)
-        columns = (Schema([ColSpec("double", name) for name in names]) for names in (NAMES, outputs))
-        mlflow_model.signature = ModelSignature(*columns)
+        taken, given = (Schema([ColSpec("double", name) for name in names]) for names in (NAMES, outputs))
+        mlflow_model.signature = ModelSignature(inputs=taken, outputs=given)
         mlflow_model.add_flavor(FLAVOUR, format="plain files: LightGBM text, JSON, YAML")
         mlflow_model.save(str(Path(path) / "MLmodel"))
 
 
-def _log_model(  # noqa: PLR0913
+def _log_model(
     folder: Path, registered: str, name: str, tags: Mapping[str, str], description: str, outputs: list[str]
 ) -> int:
     with _quiet():
@@ -161,7 +159,9 @@ def fetch(source: str, version: int | None = None) -> Release:
     found = _version(client, source, number)
     digest = found.tags.get(MANIFEST_TAG)
     if digest is None:
-        raise InputError(f"{model_name(source)} version {number}", "no manifest", "one registered by `scoring evaluate`")
+        raise InputError(
+            f"{model_name(source)} version {number}", "no manifest", "one registered by `scoring evaluate`"
+        )
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         uri = f"models:/{model_name(source)}/{number}"
         folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.pandas_dataset import from_pandas
 
 from features.progress import Progress, silent
 from features.workspace import Workspace, read_json
@@ -82,7 +83,7 @@ def _log_datasets(workspace: Workspace, test: str, train: list[str]) -> None:
         chosen = pa.compute.is_in(table["as_of"].cast(pa.string()), pa.array(days))
         frame: pd.DataFrame = table.filter(chosen).drop(["customer_id"]).to_pandas()
         frame["as_of"] = pd.to_datetime(frame["as_of"])
-        dataset = mlflow.data.from_pandas(frame, source=origin, name=f"features-{context}")
+        dataset = from_pandas(frame, source=origin, name=f"features-{context}")
         mlflow.log_input(dataset, context=context)
 
 
@@ -110,4 +111,3 @@ def _log_bytes(path: str, content: bytes) -> None:
         file = Path(scratch) / Path(path).name
         file.write_bytes(content)
         mlflow.log_artifact(str(file), str(Path(path).parent))
-

@@ -90,7 +90,8 @@ class _Ingest:
             db.execute(f"CREATE TABLE {name} AS SELECT *, '' AS from_table, 0::BIGINT AS nr FROM empty")
             db.unregister("empty")
         db.execute(
-            'CREATE TABLE quarantine ("table" VARCHAR, file VARCHAR, line BIGINT, rule VARCHAR, found VARCHAR, row JSON)'
+            "CREATE TABLE quarantine "
+            '("table" VARCHAR, file VARCHAR, line BIGINT, rule VARCHAR, found VARCHAR, row JSON)'
         )
 
     def read(self, table: Table) -> None:
@@ -100,7 +101,10 @@ class _Ingest:
         match table:
             case EventTable():
                 zone, decimals = self.source.timezone, self.source.decimals
-                sql, rules = typed.event_columns(table, zone, decimals, columns, place), self._event_rules(table, columns)
+                sql, rules = (
+                    typed.event_columns(table, zone, decimals, columns, place),
+                    self._event_rules(table, columns),
+                )
             case CustomerTable():
                 sql, rules = _customer_columns(table, self.source.timezone, columns, place), CUSTOMER_RULES
             case ItemTable():
@@ -242,7 +246,7 @@ class _Ingest:
         """Events that repeat an id are dropped; the tables and the report are written to `folder`."""
         repeated = dict(
             self.db.sql(
-                f"""
+                """
                 CREATE TABLE again AS SELECT rowid AS id, from_table FROM (
                     SELECT rowid, from_table, row_number() OVER (PARTITION BY event_id ORDER BY rowid) AS repetition
                     FROM events WHERE event_id IN (SELECT event_id FROM events GROUP BY event_id HAVING count(*) > 1))

@@ -67,7 +67,7 @@ def _read_file(db: duckdb.DuckDBPyConnection, path: Path, written: Format) -> tu
     if empty:
         raise InputError(path, "no rows", "at least one", "Export the table again.")
     cells = ", ".join(f"CAST({ident(c)} AS VARCHAR) AS {cell(c)}" for c in columns)
-    return columns, f'SELECT {cells}, {text(path.name)} AS {FILE}, {cell(LINE)} AS {LINE} FROM ({query})'
+    return columns, f"SELECT {cells}, {text(path.name)} AS {FILE}, {cell(LINE)} AS {LINE} FROM ({query})"
 
 
 def unreadable(path: Path, written: Format, error: duckdb.Error) -> InputError:

@@ -20,7 +20,6 @@ from features.tables.events import FAMILIES, KINDS
 SOURCES = Path("configs/sources")
 
 
-
 def _one_of(allowed: tuple[str, ...]) -> AfterValidator:
     def check(value: str) -> str:
         if value not in allowed:
@@ -177,7 +176,7 @@ class Source(Config):
     currency: str = "EUR"
     decimals: Annotated[int, Field(ge=0, le=4)] = 2
     tables: Annotated[tuple[Annotated[Table, Field(discriminator="gives")], ...], Field(min_length=1)]
-    rules: dict[str, Severity] = {}
+    rules: dict[str, Severity] = Field({})
 
     @field_validator("timezone", mode="after")
     @classmethod

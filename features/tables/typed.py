@@ -55,7 +55,9 @@ def kind_of(table: EventTable, columns: list[str], place: str) -> str:
     """The kind of a line, by the first rule it meets."""
     rules = table.kind_rules
     cases = [
-        f"WHEN {sql_condition(rule.when, columns, f'{place}.kind')} THEN {text(rule.is_)}" for rule in rules if rule.when
+        f"WHEN {sql_condition(rule.when, columns, f'{place}.kind')} THEN {text(rule.is_)}"
+        for rule in rules
+        if rule.when
     ]
     return f"CASE {' '.join(cases)} ELSE {text(rules[-1].is_)} END" if cases else text(rules[-1].is_)
 
