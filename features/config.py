@@ -47,7 +47,7 @@ def read_config(model: type[C], text: str, place: str) -> C:
     try:
         return model.model_validate_json(json.dumps(values, default=str))  # in JSON a list may stand for a tuple
     except ValidationError as error:
-        first = error.errors()[0]
+        first = max(error.errors(), key=lambda each: len(each["loc"]))  # of alternatives, the one that fits furthest
         raise InputError(f"{place}: {_path(first['loc'])}", *_finding(first, model)) from None
 
 

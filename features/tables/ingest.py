@@ -261,7 +261,9 @@ class _Ingest:
         self._copy("events", EVENTS, "customer_id, day, event_id", folder)
         self._copy("customers", CUSTOMERS, "customer_id, attribute, valid_from, value", folder)
         self._copy("items", ITEMS, "item", folder)
-        self.db.execute(f"COPY quarantine TO {text(folder / 'quarantine.parquet')} (FORMAT parquet, COMPRESSION zstd)")
+        ordered = 'SELECT * FROM quarantine ORDER BY "table", file, line, rule'
+        target = text(folder / "quarantine.parquet")
+        self.db.execute(f"COPY ({ordered}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
         write_json(folder / "report.json", self._report(counts))
         return counts
 

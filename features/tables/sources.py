@@ -183,7 +183,7 @@ class Source(Config):
     def _known_zone(cls, zone: str) -> str:
         try:
             ZoneInfo(zone)
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):
             raise ValueError("a time zone of the IANA database, such as Europe/London") from None
         return zone
 

@@ -1,0 +1,114 @@
+"""What tests share: a key, a registry of their own, real data, and jobs that ran once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from features.tables.privacy import Pseudonyms
+from features.tables.sources import load_source
+from features.workspace import Workspace
+from serving.steps import Job
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+KEY = "tests only: thirty-two characters or more"
+
+
+def real_data(*files: str) -> Path:
+    """The folder of a real data set; without it the test is skipped by name, or fails where it must not be."""
+    for file in files:
+        if not (SHARED / file).is_file():
+            missing = f"real data not found: {SHARED / file}"
+            if os.environ.get("REQUIRE_SHARED") == "1":
+                pytest.fail(missing)
+            pytest.skip(missing)  # the data sets may not be shipped, so that a clone elsewhere has none
+    return (SHARED / files[0]).parent
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A key and a registry for tests only; commands run from the project's folder."""
+    patch = pytest.MonkeyPatch()
+    registry = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    patch.setenv("CUSTOMER_SCORING_KEY", KEY)
+    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{registry}")
+    patch.chdir(ROOT)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def pseudonyms() -> Pseudonyms:
+    """Those that commands in tests use."""
+    return Pseudonyms(KEY.encode())
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A source whose whole job ran."""
+
+    job: Job
+    version: int
+    folder: Path
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.job.workspace
+
+
+def run_job(job: Job, as_of: str | None = None, customers: int = 600) -> Ran:
+    """The whole job, as `scoring run` does it."""
+    from datetime import date
+
+    job.ingest(customers)
+    job.features(date.fromisoformat(as_of) if as_of else None)
+    job.train()
+    version, _ = job.evaluate()
+    assert job.promote(version).promoted
+    _, folder = job.classify()
+    return Ran(job, version, folder)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The sample company with 600 customers."""
+    return run_job(Job(load_source("sample"), Workspace(tmp_path_factory.mktemp("sample"))))
+
+
+@pytest.fixture(scope="session")
+def online_retail(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Online Retail, two years, tested on 2011-09-10."""
+    raw = real_data("online_retail/online_retail.parquet", "online_retail/online_retail_2009_2010.parquet")
+    home = Workspace(tmp_path_factory.mktemp("online-retail"))
+    return run_job(Job(load_source("online-retail"), home, raw), as_of="2011-09-10")
+
+
+@pytest.fixture(scope="session")
+def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """CDNOW, tested on the latest date whose labels close."""
+    raw = real_data("cdnow/CDNOW_master.txt.gz")
+    return run_job(Job(load_source("cdnow"), Workspace(tmp_path_factory.mktemp("cdnow")), raw))
+
+
+@pytest.fixture
+def scoring(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    """Runs the command line; returns its exit code and what it printed on stderr."""
+
+    def command(*words: object) -> tuple[int, str]:
+        from serving.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["scoring", *map(str, words)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, capsys.readouterr().err
+
+    return command
