@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,9 @@ from features.tables.events import KINDS
 from features.tables.rules import LARGEST_AMOUNT
 
 MOST_EVENTS = 10_000
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+
+D = TypeVar("D", date, datetime)
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Units = Annotated[int, Field(strict=True, ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, description="minor currency units")]
@@ -23,6 +26,16 @@ def _known_kind(kind: str) -> str:
     return kind
 
 
+def _thinkable(value: D) -> D:
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return value
+
+
+Instant = Annotated[datetime, AfterValidator(_thinkable)]
+Day = Annotated[date, AfterValidator(_thinkable)]
+
+
 class Body(BaseModel):
     """Base of what the service takes: an unknown field is an error."""
 
@@ -32,7 +45,7 @@ class Body(BaseModel):
 class EventIn(Body):
     """One event of the customer. A time without an offset is in the company's time zone."""
 
-    ts: datetime
+    ts: Instant
     kind: Annotated[Text, AfterValidator(_known_kind)]
     event_id: Text | None = Field(None, description="repeated ids are one event; by default a digest of the event")
     ref: Text | None = Field(None, description="order or invoice number")
@@ -43,11 +56,11 @@ class EventIn(Body):
     channel: Text | None = None
     counterparty: Text | None = None
     country: Text | None = None
-    due_day: date | None = None
+    due_day: Day | None = None
     code: Text | None = None
     score: Number | None = None
-    known_at: datetime | None = Field(None, description="when the company learnt of it; by default `ts`")
-    known_until: datetime | None = Field(None, description="when another event replaced it")
+    known_at: Instant | None = Field(None, description="when the company learnt of it; by default `ts`")
+    known_until: Instant | None = Field(None, description="when another event replaced it")
 
     @model_validator(mode="after")
     def _signs(self) -> EventIn:
@@ -99,7 +112,7 @@ class ScoreRequest(Body):
     )
 
     customer_id: Text
-    as_of: date | None = Field(None, description="events before this day count; by default tomorrow: all up to now")
+    as_of: Day | None = Field(None, description="events before this day count; by default tomorrow: all up to now")
     attributes: dict[Text, Text | None] = Field({}, max_length=200)
     events: list[EventIn] = Field(max_length=MOST_EVENTS)
 

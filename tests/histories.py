@@ -34,7 +34,9 @@ def events(draw: st.DrawFn, first: int = 0, last: int = 700) -> Event:
         ts=ts,
         kind=kind,
         ref=draw(_names),
-        amount=None if amount is None or kind not in ("purchase", "return") else amount * (-1 if kind == "return" else 1),
+        amount=None
+        if amount is None or kind not in ("purchase", "return")
+        else amount * (-1 if kind == "return" else 1),
         cost=draw(st.none() | st.integers(-(10**6), 10**6)),
         quantity=draw(st.none() | st.floats(-1000, 1000, allow_nan=False)),
         item=draw(_names),
@@ -62,9 +64,7 @@ def write_tables(folder: Path, base: Sequence[Sequence[Event]]) -> None:
         for id_, event in unique.items():
             local = event.ts.astimezone(ZONE)
             said = {name: getattr(event, name) for name in Event.__slots__}
-            rows.append(
-                said | {"event_id": id_, "customer_id": customer(i), "day": local.date(), "hour": local.hour}
-            )
+            rows.append(said | {"event_id": id_, "customer_id": customer(i), "day": local.date(), "hour": local.hour})
     table = pa.Table.from_pylist(rows, EVENTS) if rows else EVENTS.empty_table()
     pq.write_table(table, folder / "events.parquet")
     pq.write_table(CUSTOMERS.empty_table(), folder / "customers.parquet")

@@ -17,7 +17,10 @@ Scoring = Callable[..., tuple[int, str]]
 
 BAD_TABLES = {
     "a wrong column": ({"header": HEADER.replace("amount", "total")}, ["'amount'", "customer, at, order, total, item"]),
-    "an amount of abc": ({"lines": LINES + "anna,2026-03-10,9,abc,x\n"}, ["line 5, column amount", "'abc'", "a number"]),
+    "an amount of abc": (
+        {"lines": LINES + "anna,2026-03-10,9,abc,x\n"},
+        ["line 5, column amount", "'abc'", "a number"],
+    ),
     "a date in the future": ({"lines": LINES + "anna,2999-01-01,9,1,x\n"}, ["line 5", "'2999-01-01'", "has come"]),
     "a date that is none": ({"lines": LINES + "anna,31.31.2026,9,1,x\n"}, ["line 5, column at", "'31.31.2026'"]),
     "an empty table": ({"lines": ""}, ["orders.csv", "no rows"]),

@@ -46,6 +46,7 @@ EVENT_RULES = (
     MISSING_CUSTOMER,
     Rule("missing-time", "quarantine", "NOT time_given", "a time", "time"),
     Rule("unreadable-time", "stop", "ts IS NULL", "a time as `time` in the source file describes it", "time"),
+    Rule("implausible-day", "quarantine", "day < DATE '1900-01-01'", "a day from 1900 on", "time"),
     Rule("future-day", "stop", "day > $today", "a day that has come", "time"),
     Rule("unreadable-known_at", "stop", "known_at IS NULL", "a time", "known_at"),
     Rule("unreadable-due_day", "stop", "due_day_given AND due_day IS NULL", "a day", "due_day"),

@@ -63,7 +63,9 @@ def test_order_changes_nothing(history: list[Event], random: Random) -> None:
 
 
 @settings(relaxed, max_examples=40)
-@given(st.lists(histories(), min_size=1, max_size=12), st.lists(st.integers(0, 900), min_size=1, max_size=4, unique=True))
+@given(
+    st.lists(histories(), min_size=1, max_size=12), st.lists(st.integers(0, 900), min_size=1, max_size=4, unique=True)
+)
 def test_batch_and_online_agree_bit_for_bit(base: list[list[Event]], days: list[int]) -> None:
     """The batch driver's row of a customer at a date is the online driver's, to the last bit."""
     as_ofs = [date(2020, 1, 1) + timedelta(days=day) for day in days]
@@ -177,7 +179,9 @@ def _reference(feature: Feature, history: list[Event]) -> float:
     ]
     days = sorted({_local(e) for e in chosen})
     gaps = [(b - a).days for a, b in zip(days, days[1:], strict=False)]
-    values = [getattr(e, feature.column) for e in chosen if getattr(e, feature.column) is not None] if feature.column else []
+    values = (
+        [getattr(e, feature.column) for e in chosen if getattr(e, feature.column) is not None] if feature.column else []
+    )
     months = Counter(m for _, m in {(d.year, d.month) for d in days})
     weights: Counter[object] = Counter()
     for e in chosen:

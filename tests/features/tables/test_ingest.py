@@ -155,9 +155,11 @@ def test_online_retail_accounts_for_every_line(online_retail: Ran) -> None:
     assert counts["read"] == 541_909 + 525_461
     refused = sum(counts["quarantined"].values()) + sum(counts["dropped"].values())
     assert counts["accepted"] + refused == counts["read"]
-    assert report["events"] == counts["accepted"] == pq.read_metadata(
-        online_retail.workspace.tables / "events.parquet"
-    ).num_rows
+    assert (
+        report["events"]
+        == counts["accepted"]
+        == pq.read_metadata(online_retail.workspace.tables / "events.parquet").num_rows
+    )
     with duckdb.connect() as db:
         db.execute(f"CREATE VIEW lines AS FROM read_parquet('{folder}/*.parquet')")
         distinct, everything, nobody = db.sql(
