@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,10 +96,13 @@ class _Flavour:
     def save_model(path: str, mlflow_model: Model, folder: Path, outputs: list[str]) -> None:
         """Copy `folder` to `path` and add the MLmodel file."""
         shutil.copytree(folder, path)
-        taken, given = (Schema([ColSpec("double", name) for name in names]) for names in (NAMES, outputs))
-        mlflow_model.signature = ModelSignature(inputs=taken, outputs=given)
+        mlflow_model.signature = ModelSignature(_doubles(NAMES), _doubles(outputs) if outputs else None)
         mlflow_model.add_flavor(FLAVOUR, format="plain files: LightGBM text, JSON, YAML")
         mlflow_model.save(str(Path(path) / "MLmodel"))
+
+
+def _doubles(names: Sequence[str]) -> Schema:
+    return Schema([ColSpec("double", name) for name in names])
 
 
 def _log_model(

@@ -142,7 +142,7 @@ def test_a_code_of_no_such_scheme_is_refused() -> None:
     good = {"value": "A", "lifecycle": "L", "behaviour": "F", "churn": "1", "segment": "1"}
     assert SCHEME.decode("AL-F11") == good
     for bad in ("AL-F111", "AL-F1", "AL_F11", "ZL-F11", ""):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError):
             SCHEME.decode(bad)
 
 

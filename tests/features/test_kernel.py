@@ -6,7 +6,8 @@ import math
 import statistics
 import tempfile
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -178,7 +179,7 @@ def _reference(feature: Feature, history: list[Event]) -> float:
         and (feature.days == 0 or _local(e) >= end - timedelta(days=feature.days))
     ]
     days = sorted({_local(e) for e in chosen})
-    gaps = [(b - a).days for a, b in zip(days, days[1:], strict=False)]
+    gaps = [(b - a).days for a, b in pairwise(days)]
     values = (
         [getattr(e, feature.column) for e in chosen if getattr(e, feature.column) is not None] if feature.column else []
     )
@@ -261,13 +262,11 @@ def _replace(event: Event, **changes: object) -> Event:
     return dataclasses.replace(event, **changes)  # type: ignore[arg-type]
 
 
-def _at(day: int):  # noqa: ANN202
+def _at(day: int) -> datetime:
     return _noon(date(2020, 3, 1) + timedelta(days=day))
 
 
-def _noon(day: date):  # noqa: ANN202
-    from datetime import datetime
-
+def _noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=ZONE)
 
 

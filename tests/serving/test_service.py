@@ -19,8 +19,7 @@ import pytest
 
 from features.tables.privacy import Pseudonyms
 from features.tables.sources import load_source
-from tests.conftest import Ran
-from tests.conftest import real_data
+from tests.conftest import Ran, real_data
 
 SENT = (
     "event_id", "ts", "kind", "ref", "amount", "cost", "quantity", "item", "channel", "country", "known_at",

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.btyd import MODELS, Timing, fit_spend, fit_timing
 from tests.conftest import real_data
+from training.btyd import MODELS, Timing, fit_spend, fit_timing
 
 PUBLISHED = {"bg_nbd": (0.243, 4.414, 0.793, 2.426), "pareto_nbd": (0.553, 10.578, 0.606, 11.669)}
 """Fader, Hardie & Lee (2005), table 2, on the 1/10 sample of CDNOW, 39 weeks."""

@@ -1,0 +1,139 @@
+"""The main job on real data, and the claims of the README."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from features.catalogue import CATALOGUE
+from features.tables.sources import SOURCES, load_source
+from features.workspace import Workspace, read_json
+from serving.steps import Job
+from tests.conftest import ROOT, Ran, run_job
+from tests.features.tables.test_ingest import Shop, shop
+
+__all__ = ["shop"]
+
+
+def evaluation(ran: Ran) -> dict[str, dict[str, object]]:
+    return {task["task"]: task for task in json.loads((ran.workspace.training / "evaluation.json").read_text())}
+
+
+def candidate_and_best(task: dict[str, object]) -> tuple[float, float]:
+    metrics, name = task["metrics"], task["metric"]
+    found = {model: values[name] for model, values in metrics.items()}  # type: ignore[attr-defined]
+    return found.pop("candidate"), max(found.values())
+
+
+@pytest.mark.real
+def test_online_retail_beats_its_baselines(online_retail: Ran) -> None:
+    """Tested on 2011-09-10: churn AUC ≥ .800, value nGini ≥ .825, neither below the best baseline by more than .002."""
+    found = evaluation(online_retail)
+    auc, best = candidate_and_best(found["churn"])
+    assert auc >= 0.800 and auc >= best - 0.002
+    ngini, best = candidate_and_best(found["value"])
+    assert ngini >= 0.825 and ngini >= best - 0.002
+    assert read_json(online_retail.workspace.features / "cuts.json")["test"] == "2011-09-10"
+
+
+@pytest.mark.real
+def test_cdnow_beats_its_baselines(cdnow: Ran) -> None:
+    """Tested on the latest date whose labels close."""
+    for task in evaluation(cdnow).values():
+        mine, best = candidate_and_best(task)
+        assert mine >= best - 0.002
+    assert read_json(cdnow.workspace.features / "cuts.json")["test"] == "1998-04-02"
+
+
+def test_the_sample_company_runs_and_is_live(sample: Ran) -> None:
+    """All three tasks fitted, nothing skipped, a release promoted, everybody graded."""
+    about = read_json(sample.workspace.training / "release" / "release.json")
+    assert about["tasks"] == ["churn", "segments", "value"] and about["skipped"] == {}
+    assert read_json(sample.folder / "snapshot.json")["customers"] == 600
+
+
+def test_what_the_data_do_not_allow_is_skipped_with_the_reason(shop: Shop, pseudonyms: object) -> None:
+    """Purchases without amounts: churn is fitted, value and segments say what is missing, everyone is classified."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    lines = [
+        f"c{c},{np.datetime64('2024-01-01') + day},{c}-{day},,x"
+        for c, rate in enumerate(rng.gamma(1, 15, 500))
+        for day in np.unique(rng.integers(0, 700 if c % 3 else 400, 1 + int(rate)))
+    ]
+    source = (
+        shop()
+        .read_text()
+        .replace("    amount: amount\n", "")
+        .replace("      - {is: return, when: {amount: {below: 0}}}\n", "")
+    )
+    path = shop(lines="\n".join(lines) + "\n", source=source)
+    ran = run_job(Job(load_source(str(path)), Workspace(path.parent / "home"), path.parent))
+    about = read_json(ran.workspace.training / "release" / "release.json")
+    assert about["tasks"] == ["churn"]
+    assert about["skipped"] == dict.fromkeys(("value", "segments"), "the purchases have no amounts")
+    classes = read_json(ran.folder / "snapshot.json")["classes"]
+    assert set(classes["segment"]) == {"U"} and sum(c["customers"] for c in classes["churn"].values()) == 500
+
+
+def test_too_few_customers_skip_every_task(shop: Shop) -> None:
+    """The release has no model, says why, and still classifies by rules."""
+    lines = "".join(
+        f"c{c},{year}-{month:02d}-{1 + c:02d},{c}-{year}-{month},{5 + c},x\n"
+        for c in range(9)
+        for year in (2024, 2025)
+        for month in range(1, 13)
+    )
+    path = shop(lines=lines)
+    ran = run_job(Job(load_source(str(path)), Workspace(path.parent / "home"), path.parent))
+    about = read_json(ran.workspace.training / "release" / "release.json")
+    assert about["tasks"] == []
+    assert "9 customers" in about["skipped"]["churn"] and "at least 200" in about["skipped"]["churn"]
+    assert read_json(ran.folder / "snapshot.json")["classes"]["value"]["A"]["customers"] == 1
+
+
+def test_the_catalogue_is_documented() -> None:
+    """At least 40 features of the families behavioural and value; each says its unit and what it means."""
+    assert len(CATALOGUE) >= 40
+    assert {feature.family for feature in CATALOGUE} == {"behavioural", "value"}
+    for feature in CATALOGUE:
+        assert feature.unit and feature.doc.endswith(".") and len(feature.doc) > 15, feature.name
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES.glob("*.yaml")) or [ROOT / "none"], ids=lambda p: p.stem)
+def test_every_source_file_can_be_read(path: Path) -> None:
+    """The files in configs are valid and named as they say."""
+    assert load_source(str(path)).name == path.stem
+
+
+def test_the_readme_names_only_what_there_is(scoring: Callable[..., tuple[int, str]]) -> None:
+    """Every make target, command, option and path of the README exists."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`?make ([a-z-]+)", readme)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    commands = set(re.findall(r"(?:^|`)scoring ([a-z]+)", readme, re.M))
+    assert len(commands) >= 8
+    for command in commands:
+        shown = subprocess.run(
+            [ROOT / ".venv/bin/scoring", command, "--help"], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        assert shown.returncode == 0, command
+        for line in re.findall(rf"scoring {command}([^\n`]*)", readme):
+            for option in re.findall(r"(--[a-z-]+)", line):
+                assert option in shown.stdout, (command, option)
+    for path in re.findall(r"`((?:features|training|classification|serving|configs|tests)/[\w/.-]*)`", readme):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_lock_names_no_address() -> None:
+    """Pins and hashes only."""
+    for name in ("requirements.lock", "requirements-uv.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text and "--hash=sha256:" in text
