@@ -11,7 +11,7 @@ from rich.table import Table
 from classification.promote import Promotion
 from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
-from features.tables.ingest import Counts
+from features.tables.intake import Counts
 from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict

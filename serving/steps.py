@@ -14,8 +14,9 @@ from classification.promote import promote as pass_gate
 from classification.scheme import check_facts, load_scheme, scheme_text
 from features.errors import InputError
 from features.progress import Progress, silent
-from features.tables.ingest import Counts, data_end
+from features.tables.ingest import data_end
 from features.tables.ingest import ingest as read_tables
+from features.tables.intake import Counts
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
 from features.tables.simulate import simulate
 from features.tables.sources import Source

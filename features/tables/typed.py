@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from features.tables.raw import cell, need_column, sql_condition, text
 from features.tables.rules import LARGEST_AMOUNT
-from features.tables.sources import EventTable, Product, Time
+from features.tables.sources import CustomerTable, EventTable, ItemTable, Product, Time
 
 OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 """A time of day that says its own distance from UTC."""
@@ -94,6 +94,25 @@ def event_columns(table: EventTable, zone: str, decimals: int, columns: list[str
         else:
             typed[name] = sign + f"({number(of) if name in ('quantity', 'score') else minor_units(of, decimals)})"
     return typed
+
+
+def customer_columns(table: CustomerTable, zone: str, columns: list[str], place: str) -> dict[str, str]:
+    """Name → SQL of every typed column of a raw line of a customer table."""
+    for attribute in (table.customer, *(a.column for a in table.attributes.values())):
+        need_column(attribute, columns, place)
+    if table.valid_from is None:
+        return {"customer": clean(table.customer), "time_given": "false", "valid_from": "CAST(NULL AS DATE)"}
+    need_column(table.valid_from.column, columns, f"{place}.valid_from")
+    given = f"{clean(table.valid_from.column)} IS NOT NULL"
+    day = local_day(table.valid_from, zone)
+    return {"customer": clean(table.customer), "time_given": given, "valid_from": day}
+
+
+def item_columns(table: ItemTable, columns: list[str], place: str) -> dict[str, str]:
+    """Name → SQL of every typed column of a raw line of an item table."""
+    for column in (table.item, table.category):
+        need_column(column, columns, place)
+    return {"item": clean(table.item), "category": clean(table.category)}
 
 
 def mapped_cell(table: object, field: str) -> str | None:
