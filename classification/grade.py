@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,7 @@ from classification.scheme import Scheme, check_facts, read_scheme
 from features.catalogue import NAMES, POSITION
 from features.errors import InputError
 from features.population import Ranks
-from features.workspace import Workspace, read_json, staged, write_json
+from features.workspace import Workspace, damaged, read_json, staged, write_json
 from training.recipes import CHURN, RECIPES, VALUE
 from training.release import SCHEME_FILE, Release
 from training.snapshots import Snapshot
@@ -93,8 +94,8 @@ def take_snapshot(release: Release, base: Snapshot, key: str, timezone: str) -> 
     check_facts(scheme, FACTS, SCHEME_FILE)
     facts = facts_of(base.rows, release.score(base.rows))
     cutoffs = scheme.cutoffs(facts)
-    said = [base.as_of.isoformat(), release.digest, scheme.version, key, repr(cutoffs)]
-    id_ = hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+    said = "\n".join([base.as_of.isoformat(), release.digest, key, timezone, *base.ids])
+    id_ = hashlib.sha256(said.encode() + base.rows.tobytes()).hexdigest()[:12]
     ranks = {name: Ranks.of(facts[name]) for name in RANKED}
     return LiveSet(release, scheme, GradingSnapshot(id_, base.as_of, cutoffs, ranks, key, timezone))
 
@@ -122,8 +123,11 @@ def load_live_set(folder: Path, release: Release) -> LiveSet:
             f"one graded by release {release.version}",
             "Run `scoring classify`.",
         )
-    with np.load(folder / "ranks.npz", allow_pickle=False) as arrays:
-        ranks = {name: Ranks(*(arrays[f"{name}.{part}"] for part in _PARTS)) for name in RANKED}
+    try:
+        with np.load(folder / "ranks.npz", allow_pickle=False) as arrays:
+            ranks = {name: Ranks(*(arrays[f"{name}.{part}"] for part in _PARTS)) for name in RANKED}
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise damaged(folder / "ranks.npz", error) from None
     cutoffs = {
         dimension: {name: math.inf if cut is None else cut for name, cut in cuts.items()}
         for dimension, cuts in found["cutoffs"].items()

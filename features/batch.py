@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -18,6 +19,8 @@ from features.kernel import compute, number_codes
 from features.progress import Progress, silent
 from features.spec import CODES, COLUMNS, AnyFeature, Program, code_columns, compile_features
 from features.tables.events import KINDS
+from features.tables.sql import file_text
+from features.workspace import damaged
 
 ROWS_PER_BLOCK = 2_000_000
 EPOCH = date(1970, 1, 1).toordinal()
@@ -60,7 +63,7 @@ def feature_table(
     days = np.array([day.toordinal() - EPOCH for day in as_ofs], np.int32)
     schema = row_schema(features)
     parts = []
-    with duckdb.connect() as db:
+    with duckdb.connect() as db, _damage_reported(tables):
         total = _open(db, tables)
         for done, within in enumerate(_ranges(total)):
             progress("compute features", done, total)
@@ -93,11 +96,19 @@ def _rows_as_table(
     return pa.table(columns, schema=schema)
 
 
+@contextmanager
+def _damage_reported(tables: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise damaged(tables, error) from None
+
+
 def _open(db: duckdb.DuckDBPyConnection, tables: Path) -> int:
     """Make the views; returns the number of blocks."""
     db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    db.read_parquet(str(tables / "events.parquet")).create_view("events")
-    db.read_parquet(str(tables / "customers.parquet")).create_view("customers")
+    for name in ("events", "customers"):
+        db.execute(f"CREATE VIEW {name} AS FROM read_parquet({file_text(tables / f'{name}.parquet')})")
     return 1 + int(db.sql("SELECT count(*) FROM events").fetchall()[0][0]) // ROWS_PER_BLOCK
 
 

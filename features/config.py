@@ -42,10 +42,11 @@ def read_config(model: type[C], text: str, place: str) -> C:
     """The config in `text`; `place` names it in errors."""
     try:
         values = yaml.load(text, _UniqueKeys)  # noqa: S506 a SafeLoader
-    except yaml.YAMLError as error:
-        raise InputError(place, " ".join(str(error).split()), "YAML") from None
+        text_of_values = json.dumps(values, default=str)  # in JSON a list may stand for a tuple
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(place, " ".join(str(error).split()), "YAML of texts, numbers, lists and mappings") from None
     try:
-        return model.model_validate_json(json.dumps(values, default=str))  # in JSON a list may stand for a tuple
+        return model.model_validate_json(text_of_values)
     except ValidationError as error:
         first = max(error.errors(), key=lambda each: len(each["loc"]))  # of alternatives, the one that fits furthest
         raise InputError(f"{place}: {_path(first['loc'])}", *_finding(first, model)) from None
@@ -63,7 +64,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "(the whole file)"
+    return ".".join(str(part) for part in location if "function-" not in str(part)) or "(the whole file)"
 
 
 def _finding(error: Any, model: type[BaseModel]) -> tuple[str, str, str]:

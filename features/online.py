@@ -49,7 +49,8 @@ def feature_row(
 ) -> NDArray[np.float64]:
     """The features of one customer at `as_of`, shape (features,), NaN for null.
 
-    customer_id: its pseudonym. Events without an id get the digest of what they say; repeated ids are one event.
+    customer_id: its pseudonym. Events without an id get the digest of what they say; of events with one id, the one
+    known first counts.
     """
     histories = history_of(customer_id, events, zone)
     rows, _ = compute(histories, program, np.zeros(1, np.int64), np.array([as_of.toordinal() - EPOCH], np.int32))
@@ -58,7 +59,8 @@ def feature_row(
 
 def history_of(customer_id: str, events: Sequence[Event], zone: ZoneInfo) -> Histories:
     """One customer's events as the kernel wants them: each id once, sorted by day and id."""
-    unique = {event.event_id or event_digest(customer_id, event): event for event in reversed(events)}
+    arrived = sorted(events, key=_known, reverse=True)
+    unique = {event.event_id or event_digest(customer_id, event): event for event in arrived}
     days = {key: _day(event.ts, zone) for key, event in unique.items()}
     order = sorted(unique, key=lambda key: (days[key], key))
     histories = empty_histories(1, len(order))
@@ -103,6 +105,11 @@ def event_digest(customer_id: str, event: Event) -> str:
     )
     text = "\x1f".join("" if part is None else str(part) for part in said)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _known(event: Event) -> tuple[datetime, bool, datetime]:
+    """When an event was learnt, then whether and when it was replaced."""
+    return event.known_at or event.ts, event.known_until is not None, event.known_until or event.ts
 
 
 def _day(instant: datetime, zone: ZoneInfo) -> int:

@@ -11,19 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from features.errors import InputError
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder `home` of one source: raw → tables → features → training → grades → store."""
+    """The folder `home` of one source: raw tables → tables → features → training → grades → store."""
 
     home: Path
 
     @property
-    def raw(self) -> Path:
+    def simulated(self) -> Path:
         """Where the simulator of the sample company puts its raw tables."""
-        return self.home / "raw"
+        return self.home / "simulated"
 
     @property
     def tables(self) -> Path:
@@ -61,10 +64,10 @@ class Workspace:
 def staged(folder: Path) -> Iterator[Path]:
     """A new empty folder that takes the place of `folder` when the block ends well, and vanishes when it does not."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _clear_up(folder)
     new = folder.with_name(f".{folder.name}.new-{os.getpid()}")
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
+    new.mkdir(mode=0o700)
     try:
         yield new
         if folder.exists():
@@ -77,11 +80,41 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _clear_up(folder: Path) -> None:
+    """What a killed run left: bring back the old folder if it was on its way out, remove what was half made."""
+    for left in sorted(folder.parent.glob(f".{folder.name}.*-*")):
+        pid = left.name.rpartition("-")[2]
+        if pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists():
+            continue
+        if left.name.startswith(f".{folder.name}.old-") and not folder.exists():
+            left.rename(folder)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON, keys in their order, the same bytes for the same value."""
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
-    """What `write_json` wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """What `write_json` wrote; InputError when it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, FileNotFoundError) as error:
+        raise damaged(path, error) from None
+
+
+def read_parquet(path: Path, **options: Any) -> pa.Table:
+    """A table of the workspace; InputError when it is damaged."""
+    try:
+        return pq.read_table(path, **options)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: Exception) -> InputError:
+    """A file of the workspace that cannot be read."""
+    return InputError(
+        path, f"a damaged file ({str(error)[:120]})", "what a step wrote", "Run the step that writes it again."
+    )

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serving.schema import CustomerScore, Health, Problem, ReleaseOut, ScoreRequest, Text
+from serving.schema import CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
 from serving.scorer import Scorer, version
 from serving.store import Store
 
@@ -45,7 +45,9 @@ def score(body: ScoreRequest, live: Live) -> JSONResponse:
     return JSONResponse(live.scorer.score(body))
 
 
-@router.get("/v1/customers/{customer_id}", response_model=CustomerScore, summary="The last graded state of a customer")
+@router.get(
+    "/v1/customers/{customer_id:path}", response_model=CustomerScore, summary="The last graded state of a customer"
+)
 def customer(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
     """What the last grading of the whole base said of the customer."""
     found = live.store.get(live.scorer.pseudonyms.of(customer_id))
@@ -96,15 +98,29 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Exception, _failed)
     return app
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     """Names the place and what was wanted; never repeats what was sent."""
     found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
-    errors = [{"place": ".".join(map(str, each["loc"])), "wanted": each["msg"]} for each in found[:20]]
+    errors = [{"place": _place(each["loc"]), "wanted": each["msg"]} for each in found[:20]]
     problem = Problem(title="The request does not fit", status=422, detail=f"{len(found)} errors", errors=errors)
     return JSONResponse(problem.model_dump(), 422, media_type=PROBLEM)
+
+
+KNOWN = {"body", "path", "customer_id", *ScoreRequest.model_fields, *EventIn.model_fields}
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in the request; a name that is not ours came with the request, and is not repeated."""
+    return ".".join(str(part) if isinstance(part, int) or part in KNOWN else "(another name)" for part in location)
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    problem = Problem(title="The service failed; it was not the request's fault", status=500)
+    return JSONResponse(problem.model_dump(), 500, media_type=PROBLEM)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -42,15 +43,20 @@ GradeOption = Annotated[
 ]
 SchemeOption = Annotated[str, typer.Option("--scheme", help="version of the classification scheme")]
 CustomersOption = Annotated[int, typer.Option("--customers", min=100, help="size of the sample company")]
+PortOption = Annotated[int, typer.Option("--port", min=1, max=65535)]
 HostOption = Annotated[str, typer.Option("--host", help="the address to listen on")]
 
 
 def main() -> None:
     """Run a command; a user's mistake is a short letter on stderr and exit code 2."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half made is cleared away
     try:
         app()
     except InputError as error:
         err.print(error.letter(), markup=False)
+        sys.exit(2)
+    except OSError as error:
+        err.print(InputError(error.filename or "the file system", error.strerror or str(error)).letter(), markup=False)
         sys.exit(2)
 
 
@@ -68,6 +74,7 @@ def run(
     from serving import show
 
     with _job(source, home, raw, scheme) as job:
+        job.check()
         counts = job.ingest(customers)
         job.features(_day(as_of), _day(grade_as_of))
         trained = job.train()
@@ -165,7 +172,7 @@ def classify(source: SourceOption = "sample", home: HomeOption = None) -> None:
 
 @app.command()
 def serve(
-    source: SourceOption = "sample", home: HomeOption = None, host: HostOption = "127.0.0.1", port: int = 8000
+    source: SourceOption = "sample", home: HomeOption = None, host: HostOption = "127.0.0.1", port: PortOption = 8000
 ) -> None:
     """Answer over HTTP with the champion and its last grading."""
     import uvicorn
@@ -177,13 +184,18 @@ def serve(
     with _job(source, home) as job:
         live, pseudonyms, path = job.live()
     service = Service(Scorer(live, pseudonyms), Store(path))
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise InputError(f"{host}:{port}", error.strerror or str(error), "a free address", "Choose another.") from None
     out.print(f"Serving {live.release.about['title']} on http://{host}:{port}/docs", markup=False)
     # No access log: its lines would carry customers' ids.
-    uvicorn.run(create_app(service), host=host, port=port, access_log=False, log_level="warning")
+    config = uvicorn.Config(create_app(service), access_log=False, log_level="warning")
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 @app.command()
-def ui(host: HostOption = "127.0.0.1", port: int = 5000) -> None:
+def ui(host: HostOption = "127.0.0.1", port: PortOption = 5000) -> None:
     """The MLflow UI of the registry."""
     from training import registry
 
@@ -197,7 +209,7 @@ def ui(host: HostOption = "127.0.0.1", port: int = 5000) -> None:
 def up(
     source: SourceOption = "sample",
     home: HomeOption = None,
-    port: int = 8000,
+    port: PortOption = 8000,
     ui_port: Annotated[int, typer.Option()] = 5000,
 ) -> None:
     """The service and the MLflow UI together, until Ctrl-C."""

@@ -5,19 +5,25 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from features.tables.events import KINDS
-from features.tables.rules import LARGEST_AMOUNT
+from features.tables.privacy import BLANKS
+from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
 
 MOST_EVENTS = 10_000
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 D = TypeVar("D", date, datetime)
 
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+def _without_blanks(value: object) -> object:
+    return value.strip(BLANKS) if isinstance(value, str) else value
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_without_blanks)]
 Units = Annotated[int, Field(strict=True, ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, description="minor currency units")]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 
 
 def _known_kind(kind: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from classification.promote import Promotion
@@ -87,8 +88,16 @@ def catalogue() -> Table:
     return table
 
 
+class _Plain(Table):
+    """A table whose cells are text, not markup: a name may hold brackets."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row of plain texts."""
+        super().add_row(*map(escape, cells), **options)
+
+
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = _Plain(title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for i, column in enumerate(columns):
         text = column in ("meaning", "quarantined", "dropped", "class", "family", "unit", "metric", "best baseline")
         table.add_column(column, justify="left" if i == 0 or text else "right", overflow="fold")

@@ -9,7 +9,7 @@ from typing import Any
 
 from classification.grade import FACTS, LiveSet, load_live_set, newest_snapshot
 from classification.grade import classify as grade
-from classification.promote import GATE_TAG, Promotion, gate_verdict
+from classification.promote import GATE_TAG, TASKS_TAG, Promotion, gate_verdict
 from classification.promote import promote as pass_gate
 from classification.scheme import check_facts, load_scheme, scheme_text
 from features.errors import InputError
@@ -26,10 +26,10 @@ from training import registry
 from training.backtest import plan_cuts
 from training.candidate import train as fit_candidate
 from training.evaluate import Verdict, judge
-from training.recipes import load_settings
+from training.recipes import TRAINING, load_settings
 from training.release import Release
 from training.review import publish
-from training.snapshots import read_cuts, read_snapshots, write_snapshots
+from training.snapshots import Origin, read_cuts, read_origin, read_snapshots, write_snapshots
 
 SAMPLE = "sample"
 
@@ -47,10 +47,12 @@ class Job:
     def ingest(self, customers: int = 2_000) -> list[Counts]:
         """Raw tables → events; the sample company writes its raw tables first."""
         pseudonyms = load_pseudonyms()
+        if (self.workspace.tables / "report.json").exists():
+            self.report()
         raw = self.raw
         if raw is None and self.source.name == SAMPLE:
             self.progress("simulate the company", 0, 1)
-            raw = self.workspace.raw
+            raw = self.workspace.simulated
             simulate(raw, customers)
             self.progress("simulate the company", 1, 1)
         if raw is None:
@@ -62,13 +64,20 @@ class Job:
         report, settings = self.report(), load_settings()
         first = date.fromisoformat(report["first_day"])
         cuts = plan_cuts(first, data_end(report), settings, as_of, grade_as_of)
-        write_snapshots(self.workspace, report["timezone"], cuts, settings.horizon_days, self.progress)
+        origin = Origin(self.source.name, report["key"], report["timezone"], settings.horizon_days)
+        write_snapshots(self.workspace, origin, cuts, self.progress)
 
     def train(self) -> Release:
         """Feature rows → a candidate, judged on the test date and refitted."""
-        cuts, settings = read_cuts(self.workspace), load_settings()
-        scheme = load_scheme(self.scheme)
-        check_facts(scheme, FACTS, self.scheme)
+        cuts, settings, origin = read_cuts(self.workspace), load_settings(), self._origin()
+        if settings.horizon_days != origin.horizon_days:
+            raise InputError(
+                TRAINING,
+                f"horizon_days {settings.horizon_days}",
+                f"{origin.horizon_days}, the horizon of the labels at hand",
+                "Run `scoring features` again.",
+            )
+        self.check()
         about = {"source": self.source.name, "title": self.source.title, "currency": self.source.currency}
         return fit_candidate(self.workspace, cuts, settings, about, scheme_text(self.scheme), self.progress)
 
@@ -77,7 +86,9 @@ class Job:
         self.progress("compare with the baselines", 0, 1)
         verdicts = judge(self.workspace)
         self.progress("compare with the baselines", 1, 1)
-        tags = {GATE_TAG: gate_verdict(verdicts), "scheme": self.scheme}
+        about = read_json(self.workspace.training / "release" / "release.json")
+        self._check_source(about["source"], self.workspace.training)
+        tags = {GATE_TAG: gate_verdict(verdicts), TASKS_TAG: " ".join(about["tasks"])}
         return publish(self.workspace, self.source.name, verdicts, tags, self.progress), verdicts
 
     def promote(self, version: int | None = None, approve: bool = False) -> Promotion:
@@ -88,9 +99,9 @@ class Job:
         """The champion grades the base at the grading date; the store gets the result."""
         self.progress("classify", 0, 1)
         release = registry.fetch(self.source.name)
+        origin = self._origin()
         base = read_snapshots(self.workspace, [read_cuts(self.workspace).grade])[0]
-        report = self.report()
-        live, folder = grade(self.workspace, release, base, report["key"], report["timezone"])
+        live, folder = grade(self.workspace, release, base, origin.key, origin.timezone)
         self.progress("classify", 1, 1)
         store.publish(self.workspace, live, folder, self.progress)
         return live, folder
@@ -106,6 +117,24 @@ class Job:
         return live, pseudonyms, self.workspace.needs(path, "scoring classify")
 
     def report(self) -> dict[str, Any]:
-        """What ingest noted of itself."""
+        """What ingest noted of itself; InputError when the workspace is another source's."""
         found: dict[str, Any] = read_json(self.workspace.needs(self.workspace.tables / "report.json", "scoring ingest"))
+        self._check_source(found["source"], self.workspace.tables)
         return found
+
+    def check(self) -> None:
+        """Refuse a scheme or settings that cannot work, before anything is computed."""
+        load_settings()
+        check_facts(load_scheme(self.scheme), FACTS, self.scheme)
+
+    def _origin(self) -> Origin:
+        origin = read_origin(self.workspace)
+        self._check_source(origin.source, self.workspace.features)
+        return origin
+
+    def _check_source(self, found: str, place: Path) -> None:
+        """One company's data never train, challenge or grade for another."""
+        if found != self.source.name:
+            raise InputError(
+                place, f"the data of '{found}'", f"those of '{self.source.name}'", "Name the source, or another --home."
+            )

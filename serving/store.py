@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from classification.grade import RANKED, Graded, LiveSet
 from features.progress import Progress, silent
-from features.workspace import Workspace
+from features.workspace import Workspace, damaged
 from serving.scorer import record
 from training.recipes import RECIPES
 
@@ -25,7 +25,12 @@ class Store:
     """Reads the records of one snapshot; safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        try:
+            self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            self._db.execute("SELECT count(*) FROM customers").fetchone()
+        except sqlite3.Error as error:
+            raise damaged(path, error) from None
 
     def get(self, pseudonym: str) -> dict[str, object] | None:
         """The record of a customer, or None."""

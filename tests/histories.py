@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from features.online import Event, event_digest
+from features.online import Event, _known, event_digest
 from features.tables.events import CUSTOMERS, EVENTS
 
 ZONE = ZoneInfo("America/New_York")
@@ -60,7 +60,7 @@ def write_tables(folder: Path, base: Sequence[Sequence[Event]]) -> None:
     """The event table of customers 0, 1, … and an empty customer table, as ingest would leave them."""
     rows = []
     for i, history in enumerate(base):
-        unique = {event_digest(customer(i), event): event for event in reversed(history)}
+        unique = {event_digest(customer(i), event): event for event in sorted(history, key=_known, reverse=True)}
         for id_, event in unique.items():
             local = event.ts.astimezone(ZONE)
             said = {name: getattr(event, name) for name in Event.__slots__}

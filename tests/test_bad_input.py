@@ -38,6 +38,12 @@ BAD_SOURCES = {
     "a missing key": (SOURCE.replace("    customer: customer\n", ""), ["customer", "nothing"]),
     "kinds that are not total": (SOURCE.replace("      - {is: purchase}\n", ""), ["every row has a kind"]),
     "another name": (SOURCE.replace("name: shop", "name: other"), ["'other'", "'shop'"]),
+    "a date for a key": (SOURCE + "2024-01-01: x\n", ["datetime.date", "YAML"]),
+    "a day that is none": (SOURCE.replace("title: A shop", "title: 2024-13-45"), ["YAML"]),
+    "a drop rule of a known name": (
+        SOURCE + "    drop: [{rule: missing-customer, when: {item: {empty: true}}}]\n",
+        ["'missing-customer'"],
+    ),
     "an unknown rule": (SOURCE + "rules: {missing-custmer: drop}\n", ["'missing-custmer'", "missing-customer"]),
 }
 
@@ -116,7 +122,7 @@ def test_dates_that_cannot_be_are_named(sample: Ran, scoring: Scoring) -> None:
     before = (sample.workspace.features / "cuts.json").read_bytes()
     for words, wanted in (
         (("--as-of", "2026-10-01"), ["2026-10-01", "2026-12-30", "up to 2026-08-03"]),
-        (("--as-of", "2023-12-01"), ["2023-12-01", "from 2024-04-29 on"]),
+        (("--as-of", "2023-12-01"), ["2023-12-01", "at least 270 days"]),
         (("--grade-as-of", "2027-01-01"), ["--grade-as-of", "2027-01-01", "2026-11-01"]),
         (("--as-of", "soon"), ["soon"]),
     ):
@@ -151,3 +157,81 @@ def test_the_key_file_is_made_once_and_for_its_owner_only(monkeypatch: pytest.Mo
     first = load_pseudonyms()
     assert key_file().stat().st_mode & 0o777 == 0o600
     assert load_pseudonyms() == first
+
+
+def test_one_companys_workspace_is_not_anothers(shop: Shop, scoring: Scoring, sample: Ran) -> None:
+    """No step of a source works on the data of another."""
+    for step in ("ingest", "features", "train", "evaluate", "classify"):
+        raw = ("--raw", shop().parent) if step == "ingest" else ()
+        before = (sample.workspace.tables / "report.json").read_bytes()
+        code, error = scoring(step, "--source", "cdnow", "--home", sample.workspace.home, *raw)
+        assert code == 2, step
+        if step != "classify":  # cdnow has no release here, which is said first
+            check(error, ["'sample'", "'cdnow'"])
+        assert (sample.workspace.tables / "report.json").read_bytes() == before
+
+
+def test_labels_of_another_horizon_are_refused(sample: Ran, monkeypatch: pytest.MonkeyPatch, scoring: Scoring) -> None:
+    """A release that says 30 days must not be trained on labels of 90."""
+    from serving import steps
+    from training.recipes import load_settings
+
+    changed = load_settings().model_copy(update={"horizon_days": 30})
+    monkeypatch.setattr(steps, "load_settings", lambda: changed)
+    code, error = scoring("train", "--source", "sample", "--home", sample.workspace.home)
+    assert code == 2
+    check(error, ["horizon_days 30", "90", "scoring features"])
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////proc/none/mlflow.db", "foo://x"])
+def test_a_registry_that_does_not_answer_is_not_an_empty_one(
+    uri: str, monkeypatch: pytest.MonkeyPatch, scoring: Scoring, tmp_path: Path
+) -> None:
+    """An unreachable registry must never look like one without a champion."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    code, error = scoring("promote", "--source", "sample", "--home", tmp_path)
+    assert code == 2
+    assert "Traceback" not in error and "no release" not in error and error.strip()
+
+
+def test_damaged_files_are_named(sample: Ran, tmp_path: Path, scoring: Scoring) -> None:
+    """Whatever step meets them."""
+    import shutil
+
+    home = tmp_path / "home"
+    for file, step in (
+        ("tables/report.json", "features"),
+        ("tables/events.parquet", "features"),
+        ("features/cuts.json", "train"),
+        ("features/features.parquet", "train"),
+        ("training/run.json", "evaluate"),
+        ("training/churn.parquet", "evaluate"),
+    ):
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(sample.workspace.home, home)
+        content = (home / file).read_bytes()
+        (home / file).write_bytes(content[: len(content) // 2])
+        code, error = scoring(step, "--source", "sample", "--home", home)
+        assert code == 2, file
+        check(error, [file.split("/")[0], "damaged"])
+
+
+def test_a_home_that_is_a_file_is_named(tmp_path: Path, scoring: Scoring) -> None:
+    """The file system's own word for it, without a traceback."""
+    (tmp_path / "file").write_text("x")
+    code, error = scoring("ingest", "--source", "sample", "--home", tmp_path / "file")
+    assert code == 2
+    check(error, ["file"])
+
+
+def test_an_address_in_use_is_named(sample: Ran, scoring: Scoring) -> None:
+    """Before anything is printed about serving."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, error = scoring("serve", "--source", "sample", "--home", sample.workspace.home, "--port", port)
+    assert code == 2
+    check(error, [str(port)])
+    assert scoring("serve", "--port", 99999)[0] == 2

@@ -57,7 +57,14 @@ def test_the_sample_company_runs_and_is_live(sample: Ran) -> None:
     assert read_json(sample.folder / "snapshot.json")["customers"] == 600
 
 
-def test_what_the_data_do_not_allow_is_skipped_with_the_reason(shop: Shop, pseudonyms: object) -> None:
+@pytest.fixture
+def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry in which no release of the same name came before."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/registry/mlflow.db")
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_what_the_data_do_not_allow_is_skipped_with_the_reason(shop: Shop) -> None:
     """Purchases without amounts: churn is fitted, value and segments say what is missing, everyone is classified."""
     import numpy as np
 
@@ -82,6 +89,7 @@ def test_what_the_data_do_not_allow_is_skipped_with_the_reason(shop: Shop, pseud
     assert set(classes["segment"]) == {"U"} and sum(c["customers"] for c in classes["churn"].values()) == 500
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_too_few_customers_skip_every_task(shop: Shop) -> None:
     """The release has no model, says why, and still classifies by rules."""
     lines = "".join(
@@ -96,6 +104,22 @@ def test_too_few_customers_skip_every_task(shop: Shop) -> None:
     assert about["tasks"] == []
     assert "9 customers" in about["skipped"]["churn"] and "at least 200" in about["skipped"]["churn"]
     assert read_json(ran.folder / "snapshot.json")["classes"]["value"]["A"]["customers"] == 1
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_young_sales_and_odd_homes_run_to_the_end(shop: Shop) -> None:
+    """Purchases that begin half-way skip what cannot be learnt; a folder's name is never a pattern or an address."""
+    lines = "".join(
+        f"c{c},2025-{m:02d}-{1 + c % 28:02d},{c}-{m},{1 + c % 7},x\n"
+        for c in range(300)
+        for m in range(1 + c % 6, 13, 5)
+    )
+    path = shop(lines="early,2023-01-01,0,1,x\nlate,2025-12-30,1,1,x\n" + lines)
+    ran = run_job(Job(load_source(str(path)), Workspace(path.parent / "a?b#c%20*[d]"), path.parent))
+    live, _, _ = ran.job.live()
+    assert live.release.version == ran.version
+    skipped = read_json(ran.workspace.training / "release" / "release.json")["skipped"]
+    assert "training dates" in skipped.get("churn", "training dates")
 
 
 def test_the_catalogue_is_documented() -> None:

@@ -44,30 +44,35 @@ def plan_cuts(
     test: by default the latest date whose labels close; grade: by default `data_end`. Raises InputError where a date
     asked for has no labels, or no training date before it.
     """
-    horizon = settings.horizon_days
-    latest = data_end - timedelta(days=horizon)
-    test = test or min(latest, (grade or data_end) - timedelta(days=horizon))
-    if test > latest:
+    horizon = timedelta(days=settings.horizon_days)
+    for option, day in (("--as-of", test), ("--grade-as-of", grade)):
+        if day is not None and not first_day <= day <= data_end:
+            raise InputError(
+                option, str(day), f"a date from {first_day} to {data_end}, the day after the last of the data"
+            )
+    end = grade or data_end
+    latest = data_end - horizon
+    if test is not None and test > latest:
         raise InputError(
             "--as-of",
-            f"{test}, whose labels close on {closes(test, horizon)}",
+            f"{test}, whose labels close on {closes(test, settings.horizon_days)}",
             f"a date up to {latest}: the data end on {data_end - timedelta(days=1)}",
-            f"Choose an earlier date, or a horizon below {horizon} days in configs/training.yaml.",
+            f"Choose an earlier date, or a horizon below {settings.horizon_days} days in configs/training.yaml.",
         )
-    grade = grade or data_end
-    if grade > data_end:
-        raise InputError("--grade-as-of", str(grade), f"a date up to {data_end}, the day after the last day of data")
     earliest = first_day + timedelta(days=settings.history_days)
-    train = _monthly(test - timedelta(days=horizon), settings.snapshots, earliest)
-    if not train:
+    chosen = test or end - horizon
+    train = _monthly(chosen - horizon, settings.snapshots, earliest)
+    refit = _monthly(end - horizon, settings.snapshots, earliest)
+    if not train or not refit:
+        option = "--as-of" if test else "--grade-as-of" if grade else "the data"
+        asked = test or grade or f"{first_day} to {data_end - timedelta(days=1)}"
         raise InputError(
-            "--as-of",
-            f"{test}, before which no training date has {settings.history_days} days of history and closed labels",
-            f"a date from {earliest + timedelta(days=horizon)} on",
-            f"The data begin on {first_day}: they must span at least "
-            f"{settings.history_days + 2 * horizon} days to train and test.",
+            option,
+            f"{asked}: no training date has {settings.history_days} days of history and labels that close in time",
+            f"at least {settings.history_days + 2 * settings.horizon_days} days of data to train and test",
+            f"The data begin on {first_day}. Choose a later date, or bring more history.",
         )
-    return Cuts(test, train, _monthly(grade - timedelta(days=horizon), settings.snapshots, earliest), grade)
+    return Cuts(chosen, train, refit, end)
 
 
 def _monthly(last: date, count: int, earliest: date) -> tuple[date, ...]:

@@ -23,7 +23,7 @@ from training.fit import Examples, Model, fit
 from training.recipes import CHURN, RECIPES, SEGMENTS, Recipe, Settings, eligible
 from training.release import Release
 from training.rhythm import Rhythm, fit_rhythm
-from training.segments import fit_segments, stability
+from training.segments import FEWEST_PER_SEGMENT, fit_segments, stability
 from training.snapshots import Snapshot, read_snapshots
 
 Array = NDArray[np.float64]
@@ -113,18 +113,23 @@ def what_is_missing(recipe: Recipe, base: Base) -> str:
     if recipe.needs_amounts and not (np.nan_to_num(test.rows[:, POSITION["line_max"]]) > 0).any():
         return "the purchases have no amounts"
     if recipe is SEGMENTS:
-        found = int((test.rows[:, POSITION["orders"]] > 0).sum())
-        wanted = 20 * settings.segments
+        dates = (test, base.snapshots[base.cuts.grade])
+        found = min(int((each.rows[:, POSITION["orders"]] > 0).sum()) for each in dates)
+        wanted = 2 * FEWEST_PER_SEGMENT * settings.segments
         return "" if found >= wanted else f"{found} customers with a purchase, at least {wanted} are needed"
     if base.rhythms[base.cuts.test] is None or base.rhythms[base.cuts.grade] is None:
         return "no customer has bought on two days"
     asked = _asked(base, test.as_of)
     if asked.sum() < settings.fewest_customers:
         return f"{asked.sum()} customers who bought lately, at least {settings.fewest_customers} are needed"
-    bought_again = int((test.labels["orders_next"][asked] > 0).sum())
-    fewest = min(bought_again, int(asked.sum()) - bought_again if recipe is CHURN else bought_again)
-    if fewest < settings.fewest_per_class:
-        return f"{fewest} customers on the smaller side of the label, at least {settings.fewest_per_class} are needed"
+    for what, days in (("test date", (test.as_of,)), ("training dates", base.cuts.train), ("dates", base.cuts.refit)):
+        examples = [each for day in days if (each := _examples(recipe, base, day)) is not None]
+        label = np.concatenate([each.label for each in examples]) if examples else np.empty(0)
+        above = int((label > 0).sum())
+        fewest = min(above, label.size - above) if recipe is CHURN else above
+        if fewest < settings.fewest_per_class or label.min() == label.max():
+            said = "churned and as many kept customers" if recipe is CHURN else "customers who spent"
+            return f"{fewest} {said} on the {what}, at least {settings.fewest_per_class} are needed"
     return ""
 
 

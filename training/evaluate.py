@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.workspace import Workspace, read_json, write_json
+from features.workspace import Workspace, read_json, read_parquet, write_json
 from training.candidate import CANDIDATE
 from training.metrics import METRICS, Comparison, compare, evaluate
 from training.recipes import RECIPES, Recipe
@@ -65,7 +64,7 @@ def predictions(workspace: Workspace, recipe: Recipe) -> dict[str, Array]:
     path = workspace.training / f"{recipe.name}.parquet"
     if not path.exists():
         return {}
-    table = pq.read_table(path)
+    table = read_parquet(path)
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
@@ -96,4 +95,12 @@ def _verdict(recipe: Recipe, found: dict[str, Array]) -> Verdict:
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:
-    return {**asdict(verdict), "holds": verdict.holds}
+    found: dict[str, Any] = _finite({**asdict(verdict), "holds": verdict.holds})
+    return found
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a metric that is undefined for these customers is null."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value

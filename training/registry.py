@@ -28,6 +28,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
+from sqlalchemy.exc import SQLAlchemyError
 
 SCORER = "customer-scorer"
 CHAMPION = "champion"
@@ -52,8 +53,10 @@ def connect() -> mlflow.MlflowClient:
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
-    with _quiet():
-        return mlflow.MlflowClient()
+    with _quiet(), _reported():
+        client = mlflow.MlflowClient()
+        client.search_registered_models(max_results=1)  # a registry that cannot answer says so here
+        return client
 
 
 @contextmanager
@@ -128,15 +131,19 @@ def promote(source: str, version: int) -> None:
 
 def champion_version(source: str) -> int | None:
     """The version that is live; None before the first promotion."""
-    try:
-        return int(connect().get_model_version_by_alias(model_name(source), CHAMPION).version)
-    except MlflowException:
-        return None
+    with _reported():
+        try:
+            return int(connect().get_model_version_by_alias(model_name(source), CHAMPION).version)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # no model; no alias
+                return None
+            raise
 
 
 def latest_version(source: str) -> int | None:
     """The newest registered version; None when there is none."""
-    found = connect().search_model_versions(f"name = '{model_name(source)}'")
+    with _reported():
+        found = connect().search_model_versions(f"name = '{model_name(source)}'")
     return max((int(version.version) for version in found), default=None)
 
 
@@ -168,7 +175,7 @@ def fetch(source: str, version: int | None = None) -> Release:
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         uri = f"models:/{model_name(source)}/{number}"
         folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
-        return load_release(folder, digest, number)
+        return load_release(folder, digest, number, uri)
 
 
 def _version(client: mlflow.MlflowClient, source: str, version: int) -> ModelVersion:
@@ -177,6 +184,18 @@ def _version(client: mlflow.MlflowClient, source: str, version: int) -> ModelVer
     except MlflowException as error:
         raise InputError(
             f"{tracking_uri()}: {model_name(source)}", f"no version {version} ({error.error_code})", "a registered one"
+        ) from None
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """A registry that cannot be used is a letter to its user."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        found = " ".join(str(error).split())[:200]
+        raise InputError(
+            tracking_uri(), found, "an MLflow registry that answers", "Look at MLFLOW_TRACKING_URI."
         ) from None
 
 

@@ -21,6 +21,8 @@ from training.segments import SegmentModel
 Array = NDArray[np.float64]
 
 MANIFEST = "manifest.json"
+MLFLOW_FILES = ("MLmodel", "registered_model_meta")
+"""What MLflow puts beside a release; nothing of it is read when serving."""
 SCHEME_FILE = "scheme.yaml"
 DESCRIPTION = "release.json"
 
@@ -61,17 +63,18 @@ class Release:
         write_json(folder / MANIFEST, _digests(folder))
 
 
-def load_release(folder: Path, digest: str, version: int = 0) -> Release:
+def load_release(folder: Path, digest: str, version: int = 0, name: str = "") -> Release:
     """Read a release after every file of it was checked.
 
-    digest: that of the manifest, from a place that whoever can change the files cannot reach. Raises InputError when
+    digest: that of the manifest, from a place that whoever can change the files cannot reach; name: what the release
+    is called in errors, where the folder is a passing one. Raises InputError when
     a file was changed, added or lost, or when the release was made with other feature definitions.
     """
-    _check(folder, digest)
+    _check(folder, digest, name or str(folder))
     about = read_json(folder / DESCRIPTION)
     if about["features"] != FINGERPRINT:
         raise InputError(
-            folder / DESCRIPTION,
+            f"{name or folder}: {DESCRIPTION}",
             f"features {about['features']}",
             f"{FINGERPRINT}, those of this installation",
             "Train a release with this version of the software, or serve it with the version that trained it.",
@@ -86,25 +89,25 @@ def manifest_digest(folder: Path) -> str:
     return _sha256(folder / MANIFEST)
 
 
-def _check(folder: Path, digest: str) -> None:
+def _check(folder: Path, digest: str, name: str) -> None:
     """Raise InputError unless the manifest has that digest and every file is as the manifest says."""
     if _sha256(folder / MANIFEST) != digest:
-        raise _changed(folder / MANIFEST, _sha256(folder / MANIFEST), digest)
+        raise _changed(f"{name}: {MANIFEST}", _sha256(folder / MANIFEST), digest)
     wanted = read_json(folder / MANIFEST)
     found = _digests(folder)
-    for name in sorted(set(wanted) | set(found)):
-        if wanted.get(name) != found.get(name):
-            raise _changed(folder / name, found.get(name, "no such file"), wanted.get(name, "no such file"))
+    for file in sorted(set(wanted) | set(found)):
+        if wanted.get(file) != found.get(file):
+            raise _changed(f"{name}: {file}", found.get(file, "no such file"), wanted.get(file, "no such file"))
 
 
-def _changed(path: Path, found: str, wanted: str) -> InputError:
-    return InputError(path, found, wanted, "The release was changed after it was registered: it is refused.")
+def _changed(place: str, found: str, wanted: str) -> InputError:
+    return InputError(place, found, wanted, "The release was changed after it was registered: it is refused.")
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """Relative path → SHA-256 of every file of a release, in order of path; MLflow's own files beside it are not."""
-    files = [folder / DESCRIPTION, folder / SCHEME_FILE, *folder.glob("*/*")]
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(files)}
+    """Relative path → SHA-256 of every file of a release, in order of path, but for MLflow's own and the manifest."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: _sha256(files[name]) for name in sorted(files) if name not in (MANIFEST, *MLFLOW_FILES)}
 
 
 def _sha256(path: Path) -> str:

@@ -11,12 +11,11 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.pandas_dataset import from_pandas
 
 from features.progress import Progress, silent
-from features.workspace import Workspace, read_json
+from features.workspace import Workspace, read_json, read_parquet
 from training import plots, registry
 from training.candidate import CANDIDATE
 from training.evaluate import Verdict, predictions, run_facts
@@ -50,7 +49,7 @@ def publish(
         progress("log to MLflow", 2, 4)
         for name, png in _pictures(workspace, verdicts, folder).items():
             _log_bytes(f"plots/{name}.png", png)
-        mlflow.log_dict({v.task: v.metrics for v in verdicts}, "evaluation.json")
+        mlflow.log_artifact(str(workspace.training / "evaluation.json"))
         progress("log to MLflow", 3, 4)
         outputs = {recipe.name: OUTPUTS[recipe.predicts] for recipe in RECIPES if recipe.name in about["tasks"]}
         version = registry.register(source, folder, outputs, tags, summary(verdicts, about))
@@ -77,7 +76,7 @@ def summary(verdicts: Sequence[Verdict], about: Mapping[str, Any]) -> str:
 
 def _log_datasets(workspace: Workspace, test: str, train: list[str]) -> None:
     """The feature rows of the test date and of the training dates; pseudonyms stay out of MLflow."""
-    table = pq.read_table(workspace.features / "features.parquet")
+    table = read_parquet(workspace.features / "features.parquet")
     origin = CodeDatasetSource({"file": "features/features.parquet of the workspace"})
     for context, days in (("test", [test]), ("train", train)):
         chosen = pa.compute.is_in(table["as_of"].cast(pa.string()), pa.array(days))

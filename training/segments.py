@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 SPACE = ("recency_days", "tenure_days", "orders", "orders_365d", "spend_365d", "spend_per_order")
 """The features by which customers are alike; each as log(1 + x), standardised."""
 
+FEWEST_PER_SEGMENT = 10
+
 FURTHEST = 3.0
 """Standard deviations from the mean beyond which all are equally far: a handful of oddities is no segment."""
 
@@ -71,11 +73,11 @@ def nearest(columns: list[Array], centres: tuple[tuple[float, ...], ...], known:
 
 
 def fit_segments(rows: Array, count: int, seed: int) -> SegmentModel:
-    """Fit on the customers of `rows` who ever bought, shape (n, features); ValueError with fewer of them than 10 per
-    segment."""
+    """Fit on the customers of `rows` who ever bought, shape (n, features); ValueError with fewer than
+    FEWEST_PER_SEGMENT of them per segment."""
     bought = rows[rows[:, POSITION["order_days"]] > 0]
-    if len(bought) < 10 * count:
-        raise ValueError(f"{len(bought)} customers with a purchase, fewer than {10 * count} for {count} segments")
+    if len(bought) < FEWEST_PER_SEGMENT * count:
+        raise ValueError(f"{len(bought)} customers with a purchase, too few for {count} segments")
     columns = np.column_stack(_space(bought))
     centre, scale = columns.mean(axis=0), np.maximum(columns.std(axis=0), 1e-9)
     standard = np.clip((columns - centre) / scale, -FURTHEST, FURTHEST)
@@ -94,7 +96,8 @@ def stability(rows: Array, count: int, seed: int, resamples: int = 5) -> float:
     bought = rows[rows[:, POSITION["order_days"]] > 0]
     scores = []
     for _ in range(resamples):
-        half = rng.random(len(bought)) < 0.5
+        half = np.zeros(len(bought), bool)
+        half[rng.permutation(len(bought))[: len(bought) // 2]] = True
         first, second = (fit_segments(part, count, seed).predict(bought) for part in (bought[half], bought[~half]))
         scores.append(adjusted_rand_score(first, second))
     return float(np.mean(scores))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.batch import feature_table, matrix
 from features.catalogue import CATALOGUE, NAMES
 from features.progress import Progress, silent
-from features.workspace import Workspace, read_json, staged, write_json
+from features.workspace import Workspace, read_json, read_parquet, staged, write_json
 from training.backtest import Cuts
 from training.labels import closes, label_features
 
@@ -32,10 +32,19 @@ class Snapshot:
     labels: dict[str, Array]
 
 
-def write_snapshots(
-    workspace: Workspace, timezone: str, cuts: Cuts, horizon_days: int, progress: Progress = silent
-) -> None:
+@dataclass(frozen=True)
+class Origin:
+    """What snapshots were computed from: the source, the key of its pseudonyms, its time zone, the labels' horizon."""
+
+    source: str
+    key: str
+    timezone: str
+    horizon_days: int
+
+
+def write_snapshots(workspace: Workspace, origin: Origin, cuts: Cuts, progress: Progress = silent) -> None:
     """Compute features and labels of all dates of `cuts` into `workspace.features`, all or nothing."""
+    timezone, horizon_days = origin.timezone, origin.horizon_days
     features = label_features(horizon_days)
     ends = [closes(day, horizon_days) for day in cuts.labelled]
     with staged(workspace.features) as folder:
@@ -43,7 +52,7 @@ def write_snapshots(
         pq.write_table(rows, folder / "features.parquet", compression="zstd")
         labels = feature_table(workspace.tables, timezone, features, ends)
         pq.write_table(labels, folder / "labels.parquet", compression="zstd")
-        write_json(folder / "cuts.json", {"horizon_days": horizon_days, **_cuts_to_json(cuts)})
+        write_json(folder / "cuts.json", {**vars(origin), **_cuts_to_json(cuts)})
 
 
 def read_cuts(workspace: Workspace) -> Cuts:
@@ -53,12 +62,18 @@ def read_cuts(workspace: Workspace) -> Cuts:
     return Cuts(test=date.fromisoformat(found["test"]), grade=date.fromisoformat(found["grade"]), **many)
 
 
+def read_origin(workspace: Workspace) -> Origin:
+    """What `write_snapshots` computed from."""
+    found = read_json(workspace.needs(workspace.features / "cuts.json", "scoring features"))
+    return Origin(*(found[field.name] for field in fields(Origin)))
+
+
 def read_snapshots(workspace: Workspace, dates: Sequence[date]) -> list[Snapshot]:
     """The snapshots of `dates`, in their order."""
     folder = workspace.needs(workspace.features, "scoring features")
     horizon = timedelta(days=read_json(folder / "cuts.json")["horizon_days"])
-    features = pq.read_table(folder / "features.parquet")
-    labels = pq.read_table(folder / "labels.parquet")
+    features = read_parquet(folder / "features.parquet")
+    labels = read_parquet(folder / "labels.parquet")
     return [_snapshot(day, _at(features, day), _at(labels, day + horizon)) for day in dates]
 
 

@@ -11,6 +11,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.tables.sql import file_text
+
 KINDS = (
     "purchase",
     "return",
@@ -101,7 +103,7 @@ def broken_rules(events: Path) -> dict[str, int]:
     if [(f.name, f.type) for f in pq.read_schema(events)] != [(f.name, f.type) for f in EVENTS]:
         return {"schema": 1}
     with duckdb.connect() as db:
-        db.read_parquet(str(events)).create_view("events")
+        db.execute(f"CREATE VIEW events AS FROM read_parquet({file_text(events)})")
         required = {f"{f.name} is not null": f"{f.name} IS NULL" for f in EVENTS if not f.nullable}
         counts = {
             rule: db.sql(f"SELECT count(*) FROM events WHERE {broken}").fetchall()[0][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from features.progress import Progress, silent
 from features.tables.events import CUSTOMERS, EVENTS, ITEMS, broken_rules
 from features.tables.intake import Counts, Intake
 from features.tables.privacy import Pseudonyms
-from features.tables.raw import ident, text
 from features.tables.rules import RULE_IDS
-from features.tables.sources import Source
+from features.tables.sources import EventTable, Source
+from features.tables.sql import ident, text
 from features.workspace import Workspace, staged, write_json
 
 MEMORY_LIMIT = "2GB"
@@ -29,11 +30,16 @@ def ingest(
 
     Raises InputError for a file, column, cell or rule that a person must mend; then nothing has changed.
     """
+    for table in source.tables:
+        for own in table.drop if isinstance(table, EventTable) else ():
+            if own.rule in RULE_IDS:
+                raise InputError(f"{source.name}: {table.name}.drop", f"the rule '{own.rule}'", "a name not yet in use")
     unknown = sorted(set(source.rules) - RULE_IDS)
     if unknown:
         raise InputError(f"{source.name}: rules", f"'{unknown[0]}'", f"one of {', '.join(sorted(RULE_IDS))}")
-    with staged(workspace.tables) as folder, duckdb.connect(str(folder / "scratch.duckdb")) as db:
+    with staged(workspace.tables) as folder, duckdb.connect() as db:
         db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET enable_progress_bar = false")
+        db.execute(f"SET temp_directory = {text(folder / 'spill')}")
         intake = Intake(db, source, raw, pseudonyms)
         for done, table in enumerate(source.tables):
             progress("read tables", done, len(source.tables) + 1)
@@ -41,7 +47,7 @@ def ingest(
         progress("read tables", len(source.tables), len(source.tables) + 1)
         counts = _write(intake, folder)
         db.close()
-        (folder / "scratch.duckdb").unlink()
+        shutil.rmtree(folder / "spill", ignore_errors=True)
         broken = broken_rules(folder / "events.parquet")
         if broken:
             raise RuntimeError(f"the event table breaks its own contract: {broken}")
@@ -59,7 +65,8 @@ def _write(intake: Intake, folder: Path) -> list[Counts]:
         db.sql(
             """
             CREATE TABLE again AS SELECT rowid AS id, from_table FROM (
-                SELECT rowid, from_table, row_number() OVER (PARTITION BY event_id ORDER BY from_table, nr) AS repetition
+                SELECT rowid, from_table,
+                    row_number() OVER (PARTITION BY event_id ORDER BY known_at, from_table, nr) AS repetition
                 FROM events WHERE event_id IN (SELECT event_id FROM events GROUP BY event_id HAVING count(*) > 1))
             WHERE repetition > 1;
             DELETE FROM events WHERE rowid IN (SELECT id FROM again);
@@ -75,6 +82,7 @@ def _write(intake: Intake, folder: Path) -> list[Counts]:
     ordered = 'SELECT * FROM quarantine ORDER BY "table", file, line, rule'
     target = text(folder / "quarantine.parquet")
     db.execute(f"COPY ({ordered}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+    (folder / "quarantine.parquet").chmod(0o600)  # refused lines are kept as they came, with the company's ids
     write_json(folder / "report.json", _report(intake, counts))
     return counts
 

@@ -12,7 +12,7 @@ from features.errors import InputError
 from features.tables import typed
 from features.tables.events import CUSTOMERS, EVENTS, ITEMS
 from features.tables.privacy import Pseudonyms
-from features.tables.raw import FILE, LINE, cell, ident, read_raw, sql_condition, text, unreadable
+from features.tables.raw import FILE, LINE, cell, read_raw, sql_condition, unreadable
 from features.tables.rules import (
     CUSTOMER_RULES,
     EVENT_RULES,
@@ -22,6 +22,7 @@ from features.tables.rules import (
     Rule,
 )
 from features.tables.sources import CustomerTable, EventTable, ItemTable, Source, Table
+from features.tables.sql import ident, text
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class Counts:
             return self
         dropped = self.dropped | {REPEATED_EVENT: repeated}
         return Counts(self.table, self.read, self.accepted - repeated, self.quarantined, dropped)
+
+
+HIDDEN = ("customer", "counterparty")
+"""Fields whose cells no message repeats."""
 
 
 class Intake:
@@ -124,7 +129,7 @@ class Intake:
             if self._severity(rule) != "stop":
                 continue
             column = typed.mapped_cell(table, rule.field)
-            shown = cell(column) if column else "NULL"
+            shown = cell(column) if column and rule.field not in HIDDEN else "'(not shown)'"
             first = self.db.sql(
                 f"SELECT {FILE}, {LINE}, {shown}, count(*) OVER () FROM lines "
                 f"WHERE rule = {text(rule.id)} ORDER BY nr LIMIT 1"

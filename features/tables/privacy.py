@@ -19,6 +19,8 @@ from features.errors import InputError
 
 KEY_VARIABLE = "CUSTOMER_SCORING_KEY"
 SHORTEST_KEY = 32
+BLANKS = " \t\r\n\v\f\u00a0\u2003\u3000\ufeff"
+"""What does not count around a cell, in ids and elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Pseudonyms:
 
     def of(self, raw_id: str) -> str:
         """The pseudonym of an id: 32 hexadecimal digits. Blanks around an id do not count."""
-        return hmac.new(self.key, raw_id.strip().encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self.key, raw_id.strip(BLANKS).encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
     def of_all(self, raw_ids: Iterable[str]) -> list[str]:
         """The pseudonyms of many ids, in their order."""
@@ -49,9 +51,9 @@ def key_file() -> Path:
 
 def load_pseudonyms() -> Pseudonyms:
     """The pseudonyms of this installation: key from the environment, else from its file, made on first use."""
-    given = os.environ.get(KEY_VARIABLE)
-    place = f"environment variable {KEY_VARIABLE}" if given else str(key_file())
-    key = given if given else _read_or_make(key_file())
+    given = os.environb.get(KEY_VARIABLE.encode())
+    place = str(key_file()) if given is None else f"environment variable {KEY_VARIABLE}"
+    key = (_read_or_make(key_file()) if given is None else given).strip()
     if len(key) < SHORTEST_KEY:
         raise InputError(
             place,
@@ -59,7 +61,7 @@ def load_pseudonyms() -> Pseudonyms:
             f"at least {SHORTEST_KEY}",
             "Restore the key from your backup; a new one gives every customer a new pseudonym.",
         )
-    return Pseudonyms(key.encode())
+    return Pseudonyms(key)
 
 
 def check_same_key(pseudonyms: Pseudonyms, fingerprint: str, place: Path) -> None:
@@ -73,7 +75,7 @@ def check_same_key(pseudonyms: Pseudonyms, fingerprint: str, place: Path) -> Non
         )
 
 
-def _read_or_make(path: Path) -> str:
+def _read_or_make(path: Path) -> bytes:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         mine = path.with_name(f".{path.name}.{os.getpid()}")
@@ -82,4 +84,4 @@ def _read_or_make(path: Path) -> str:
         with contextlib.suppress(FileExistsError):  # another process was first: its key counts
             os.link(mine, path)
         mine.unlink()
-    return path.read_text(encoding="ascii").strip()
+    return path.read_bytes()

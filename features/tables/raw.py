@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 from pathlib import Path
 
 import duckdb
 
 from features.errors import InputError
 from features.tables.sources import Condition, Format, Table, When
+from features.tables.sql import file_text, ident, text
 
 FILE = "file"
 LINE = "line"
 """The two columns that `read_raw` adds: name of the file, number of the record in it counted from 1."""
+
+PLAIN = "auto_detect=false, skip=0, comment='', strict_mode=true, null_padding=false"
+"""Options that leave DuckDB nothing to guess."""
 
 
 def cell(column: str) -> str:
@@ -45,20 +51,24 @@ def read_raw(db: duckdb.DuckDBPyConnection, table: Table, folder: Path, view: st
 def _read_file(db: duckdb.DuckDBPyConnection, path: Path, written: Format) -> tuple[list[str], str]:
     """The file's columns and a query that gives them as text, with the file and the line."""
     numbered = "row_number() OVER ()"
+    file = file_text(path)
     match written.type:
         case "parquet":
-            query = f"SELECT *, {numbered} AS {cell(LINE)} FROM read_parquet({text(path)})"
+            query = f"SELECT *, {numbered} AS {cell(LINE)} FROM read_parquet({file})"
         case "whitespace":
             cells = ", ".join(f"parts[{i}] AS {ident(c)}" for i, c in enumerate(written.columns, 1))
-            lines = f"read_csv({text(path)}, header=false, delim={text(chr(1))}, quote='', columns={{'l': 'VARCHAR'}})"
+            lines = (
+                f"read_csv({file}, {PLAIN}, header=false, delim={text(chr(1))}, quote='', columns={{'l': 'VARCHAR'}})"
+            )
             split = f"SELECT string_split_regex(trim(l, ' \t\r'), '\\s+') AS parts, {numbered} AS line FROM {lines}"
             skip = "WHERE line > 1" if written.header else ""
             query = f"SELECT {cells}, line AS {cell(LINE)} FROM ({split}) {skip}"
         case "csv":
-            named = f", names=[{', '.join(map(text, written.columns))}]" if written.columns else ""
-            options = f"header={written.header}, delim={text(written.delimiter)}, all_varchar=true{named}"
-            first = 1 if written.header else 0
-            query = f"SELECT *, {numbered} + {first} AS {cell(LINE)} FROM read_csv({text(path)}, {options})"
+            names = written.columns or _header(path, written)
+            types = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
+            dialect = f"delim={text(written.delimiter)}, quote='\"', escape='\"', header={written.header}"
+            rows = f"read_csv({file}, {PLAIN}, {dialect}, columns={{{types}}})"
+            query = f"SELECT *, {numbered} + {int(written.header)} AS {cell(LINE)} FROM {rows}"
     try:
         columns = [c for c in db.sql(query).columns if c != f"={LINE}"]
         empty = not db.sql(f"SELECT 1 FROM ({query}) LIMIT 1").fetchall()
@@ -70,10 +80,30 @@ def _read_file(db: duckdb.DuckDBPyConnection, path: Path, written: Format) -> tu
     return columns, f"SELECT {cells}, {text(path.name)} AS {FILE}, {cell(LINE)} AS {LINE} FROM ({query})"
 
 
+def _header(path: Path, written: Format) -> list[str]:
+    """The names in the first record of a CSV file. DuckDB is told them: left to guess, it may skip lines."""
+    if not written.header:
+        raise InputError(path, "no header", "`columns` in the source file, in their order")
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file, delimiter=written.delimiter, strict=True), [])
+    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
+        raise InputError(
+            path, str(error), "a csv file in UTF-8", "Mend `format` in the source file, or the file."
+        ) from None
+    if not names:
+        raise InputError(path, "no rows", "at least one", "Export the table again.")
+    if len(set(names)) < len(names) or not all(name.strip() for name in names):
+        raise InputError(f"{path}: line 1", "an empty or repeated column name", "a name of its own for each column")
+    return names
+
+
 def unreadable(path: Path, written: Format, error: duckdb.Error) -> InputError:
-    """What a reader's error means to the owner of the file."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "an unreadable file")
-    return InputError(path, first, f"a {written.type} file in UTF-8", "Mend `format` in the source file, or the file.")
+    """What a reader's error means to the owner of the file; the line itself is not shown."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line.startswith(("Expected", "Value with", "Invalid unicode"))]
+    found = "; ".join([lines[0], *telling[:1]]).removesuffix(".")
+    return InputError(path, found, f"a {written.type} file in UTF-8", "Mend `format` in the source file, or the file.")
 
 
 def need_column(column: str, columns: list[str], place: str) -> None:
@@ -97,13 +127,3 @@ def _sql(value: str, condition: Condition) -> str:
     if condition.starts_with:
         return "(" + " OR ".join(f"starts_with(trim({value}), {text(p)})" for p in condition.starts_with) + ")"
     return f"trim({value}) IN ({', '.join(map(text, condition.any_of))})"
-
-
-def ident(name: str) -> str:
-    """A column's name, quoted for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: object) -> str:
-    """A string, quoted for SQL."""
-    return "'" + str(value).replace("'", "''") + "'"

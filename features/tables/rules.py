@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from features.tables.sources import Severity
 
 LARGEST_AMOUNT = 2**53
-"""Amounts up to here are exact in the kernel's float64, so that sums do not depend on the order of rows."""
+"""Amounts up to here are exact in the kernel's float64, and so are sums of them up to here, in whatever order."""
+
+LARGEST_NUMBER = 1e12
+"""Bound of quantities and of scores."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def _number(field: str) -> Rule:
         f"unreadable-{field}",
         "stop",
         f"{field}_given AND {field} IS NULL",
-        f"a number below {LARGEST_AMOUNT:,} minor units, with a decimal point" if field != "quantity" else "a number",
+        "a number with a decimal point" if field in ("amount", "cost") else f"a number up to {LARGEST_NUMBER:.0e}",
         field,
     )
 
@@ -68,4 +71,7 @@ CUSTOMER_RULES = (
 
 ITEM_RULES = (REPEATED_LINE, Rule("missing-item", "quarantine", "item IS NULL", "an item", "item"))
 
-RULE_IDS = frozenset(rule.id for rule in (*EVENT_RULES, *CUSTOMER_RULES, *ITEM_RULES))
+RULE_IDS = frozenset(rule.id for rule in (*EVENT_RULES, *CUSTOMER_RULES, *ITEM_RULES)) | {
+    REPEATED_EVENT,
+    ITEM_DEFINED_TWICE,
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -181,10 +181,8 @@ class Source(Config):
     @field_validator("timezone", mode="after")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("a time zone of the IANA database, such as Europe/London") from None
+        if zone not in available_timezones() or zone == "localtime":
+            raise ValueError("a time zone of the IANA database, such as Europe/London")
         return zone
 
     def today(self, now: float | None = None) -> date:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from features.tables.raw import cell, need_column, sql_condition, text
-from features.tables.rules import LARGEST_AMOUNT
+from features.tables.privacy import BLANKS
+from features.tables.raw import cell, need_column, sql_condition
+from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
 from features.tables.sources import CustomerTable, EventTable, ItemTable, Product, Time
+from features.tables.sql import text
 
-OFFSET = r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
-"""A time of day that says its own distance from UTC."""
+LOCAL_TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?"
+WITH_OFFSET = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
+"""ISO 8601, without and with the distance from UTC; whatever else a cell says is not guessed at."""
 
 TEXTS = ("ref", "item", "channel", "country", "code")
 
 
 def clean(column: str) -> str:
     """A cell without the blanks around it; null when nothing is left."""
-    return f"nullif(trim({cell(column)}), '')"
+    return f"nullif(trim({cell(column)}, {text(BLANKS)}), '')"
 
 
 def instant(time: Time, zone: str) -> str:
     """A cell as an instant; null when it cannot be read. Times without an offset are in the company's zone."""
     written = clean(time.column)
     if time.format is not None:
-        return f"timezone({text(zone)}, try_strptime({written}, {text(time.format)}))"
-    local = f"timezone({text(zone)}, TRY_CAST({written} AS TIMESTAMP))"
-    return f"CASE WHEN regexp_matches({written}, '{OFFSET}') THEN TRY_CAST({written} AS TIMESTAMPTZ) ELSE {local} END"
+        parsed = f"try_strptime({written}, {text(time.format)})"
+        says_zone = "%z" in time.format or "%Z" in time.format
+        return parsed if says_zone else f"timezone({text(zone)}, {parsed})"
+    return (
+        f"CASE WHEN regexp_full_match({written}, '{LOCAL_TIME}') "
+        f"THEN timezone({text(zone)}, TRY_CAST({written} AS TIMESTAMP)) "
+        f"WHEN regexp_full_match({written}, '{WITH_OFFSET}') THEN TRY_CAST({written} AS TIMESTAMPTZ) END"
+    )
 
 
 def local_day(time: Time, zone: str) -> str:
@@ -41,14 +49,16 @@ def has_time_of_day(time: Time) -> str:
 def minor_units(of: str | Product, decimals: int) -> str:
     """A cell, or a product of two, in minor units, rounded half away from zero; null when it is no exact number."""
     cells = of.multiply if isinstance(of, Product) else (of,)
-    value = " * ".join(f"TRY_CAST({clean(c)} AS DECIMAL(18, 6))" for c in cells)
+    exact = "DECIMAL(18, 6)" if len(cells) > 1 else f"DECIMAL(28, {decimals})"
+    value = " * ".join(f"TRY_CAST({clean(c)} AS {exact})" for c in cells)
     units = f"TRY_CAST(TRY_CAST({value} AS DECIMAL(28, {decimals})) * {10**decimals} AS BIGINT)"
     return f"CASE WHEN abs({units}) <= {LARGEST_AMOUNT} THEN {units} END"
 
 
 def number(column: str) -> str:
-    """A cell as a finite number; null when it is none."""
-    return f"CASE WHEN isfinite(TRY_CAST({clean(column)} AS DOUBLE)) THEN TRY_CAST({clean(column)} AS DOUBLE) END"
+    """A cell as a number; null when it is none, or out of all bounds."""
+    value = f"TRY_CAST({clean(column)} AS DOUBLE)"
+    return f"CASE WHEN abs({value}) <= {LARGEST_NUMBER:.0f} THEN {value} END"
 
 
 def kind_of(table: EventTable, columns: list[str], place: str) -> str:

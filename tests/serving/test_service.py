@@ -50,7 +50,7 @@ def start(ran: Ran, log: Path) -> Iterator[httpx.Client]:
         yield client
     finally:
         server.terminate()
-        assert server.wait(20) in (0, -15)
+        assert server.wait(20) in (0, 143)
         client.close()
 
 
@@ -100,7 +100,7 @@ def compare(ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudony
 
 def test_online_is_batch_for_the_whole_sample(sample: Ran, client: httpx.Client, pseudonyms: Pseudonyms) -> None:
     """All 600 customers, leads without any event included."""
-    ids = raw_ids(sample, f"{sample.workspace.raw}/customers.csv", "customer_no")
+    ids = raw_ids(sample, f"{sample.workspace.simulated}/customers.csv", "customer_no")
     assert len(ids) == 600
     compare(sample, client, ids, pseudonyms)
 
@@ -161,6 +161,8 @@ HOSTILE: dict[str, Any] = {
     "empty customer": {"customer_id": "", "events": []},
     "long customer": {"customer_id": "x" * 10_000, "events": []},
     "too many events": {"customer_id": "x", "events": [EVENT] * 10_001},
+    "quantity beyond all bounds": {"customer_id": "x", "events": [{**EVENT, "quantity": 1e308}]},
+    "blank customer": {"customer_id": " \t", "events": []},
     "as_of as text": {"customer_id": "x", "as_of": "soon", "events": []},
     "not an object": [1, 2, 3],
 }
@@ -175,6 +177,13 @@ def test_a_request_that_does_not_fit_is_refused(case: str, client: httpx.Client)
     problem = answer.json()
     assert problem["errors"][0]["place"].startswith("body")
     assert "xxxx" not in answer.text
+
+
+def test_names_that_came_with_a_request_are_not_repeated(client: httpx.Client) -> None:
+    """An unknown field or attribute may itself be private."""
+    body = {"customer_id": "x", "events": [], "Jane Roe": 1, "attributes": {"Jane Roe's illness": 7}}
+    answer = client.post("/v1/score", json=body)
+    assert answer.status_code == 422 and "Jane" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -199,7 +208,7 @@ def test_ends_of_time_are_answered(ts: object, client: httpx.Client) -> None:
 
 def test_an_unknown_customer_is_not_found(client: httpx.Client) -> None:
     """404 as a problem document, for ids of every shape."""
-    for id_ in ("nobody", "%00", "ü", "a%2Fb", "x" * 200):
+    for id_ in ("nobody", "%00", "ü", "a%2Fb", "a/b", "x" * 200):
         answer = client.get(f"/v1/customers/{id_}")
         assert answer.status_code == 404, id_
         assert answer.headers["content-type"] == "application/problem+json"

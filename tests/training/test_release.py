@@ -70,9 +70,11 @@ def test_every_changed_byte_is_refused(copy: tuple[Path, str]) -> None:
         with pytest.raises(InputError, match="refused"):
             load_release(folder, digest)
         file.write_bytes(content)
-    (folder / "churn" / "extra.txt").write_text("x")
-    with pytest.raises(InputError, match="refused"):
-        load_release(folder, digest)
+    for extra in (folder / "churn" / "extra.txt", folder / "extra.py"):
+        extra.write_text("x")
+        with pytest.raises(InputError, match="refused"):
+            load_release(folder, digest)
+        extra.unlink()
 
 
 def test_other_feature_definitions_are_refused(copy: tuple[Path, str]) -> None:

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from features.errors import InputError
 from features.tables.events import CUSTOMERS, EVENTS, ITEMS, broken_rules
 from features.tables.ingest import ingest
 from features.tables.privacy import Pseudonyms
@@ -108,14 +109,93 @@ def test_an_amount_that_is_no_number_never_becomes_one(shop: Shop, amount: str, 
     assert "line 5, column amount" in error and repr(amount) in error
 
 
+def test_rows_of_another_width_are_never_skipped(shop: Shop, scoring: Callable[..., tuple[int, str]]) -> None:
+    """A second export with another column appended: the reader must not choose the part it likes."""
+    first = "".join(f"a{i},2026-01-01,{i},1,x\n" for i in range(40))
+    second = "customer,at,order,amount,item,note\n" + "".join(f"b{i},2026-01-02,{i},1,x,n\n" for i in range(60))
+    for lines in (first + second, first + 'a,2026-01-01,1,1,"x\n', "exported today\n" + first):
+        path = shop(lines=lines)
+        code, error = scoring("ingest", "--source", path, "--raw", path.parent, "--home", path.parent / "home")
+        assert code == 2 and "orders.csv" in error and "b0" not in error
+
+
+def test_a_file_name_is_not_a_pattern(shop: Shop, pseudonyms: Pseudonyms) -> None:
+    """`orders[1].csv` is that file, and not `orders1.csv`."""
+    path = shop(source=SOURCE.replace("orders.csv", '"orders[1].csv"'))
+    (path.parent / "orders.csv").rename(path.parent / "orders[1].csv")
+    (path.parent / "orders1.csv").write_text(HEADER + "wrong,2026-03-01,1,999,x\n")
+    assert len(read(ingest_shop(path, pseudonyms), "events")) == 3
+
+
+@pytest.mark.parametrize(
+    ("written", "utc"),
+    [
+        ("2026-01-01T10:00", "09:00"),
+        ("2026-01-01 10:00:00.5", "09:00"),
+        ("2026-01-01T10:00:00Z", "10:00"),
+        ("2026-01-01T10:00+05", "05:00"),
+        ("2026-01-01 10:00 PM", None),
+        ("2026-01-01 10:00:00 America/New_York", None),
+        ("2026-01-01T10:00:00+99:00", None),
+        ("epoch", None),
+        ("-infinity", None),
+        ("0044-03-15 (BC)", None),
+    ],
+)
+def test_a_time_is_read_as_written_or_not_at_all(
+    written: str, utc: str | None, shop: Shop, pseudonyms: Pseudonyms
+) -> None:
+    """ISO 8601, with or without an offset; nothing is dropped to make it fit."""
+    soft = SOURCE + "rules: {unreadable-time: quarantine}\n"
+    workspace = ingest_shop(shop(LINES + f"zoe,{written},z,1,x\n", soft), pseudonyms)
+    found = [str(e["ts"])[11:16] for e in read(workspace, "events") if e["ref"] == "z"]
+    assert found == ([] if utc is None else [utc])
+
+
+def test_a_format_with_an_offset_is_believed(shop: Shop, pseudonyms: Pseudonyms) -> None:
+    """%z is the cell's own distance from UTC; the company's zone does not come on top."""
+    source = SOURCE.replace("time: {column: at}", 'time: {column: at, format: "%d.%m.%Y %H:%M %z"}')
+    workspace = ingest_shop(shop("zoe,01.02.2026 10:00 +0500,z,1,x\n", source), pseudonyms)
+    assert str(read(workspace, "events")[0]["ts"]) == "2026-02-01 05:00:00+00:00"
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", " \u3000\t"])
+def test_a_blank_customer_is_no_customer(blank: str, shop: Shop, pseudonyms: Pseudonyms) -> None:
+    """Whatever kind of blank it is."""
+    workspace = ingest_shop(shop(LINES + f"{blank},2026-03-08,4,1.00,x\n"), pseudonyms)
+    assert [r["rule"] for r in read(workspace, "quarantine")] == ["missing-customer"]
+
+
+def test_a_day_before_1900_is_set_aside(shop: Shop, pseudonyms: Pseudonyms) -> None:
+    """One mistyped century must not move the beginning of the data."""
+    workspace = ingest_shop(shop(LINES + "zoe,0202-01-01,z,1,x\n"), pseudonyms)
+    assert [r["rule"] for r in read(workspace, "quarantine")] == ["implausible-day"]
+    assert json.loads((workspace.tables / "report.json").read_text())["first_day"] == "2026-03-01"
+    assert (workspace.tables / "quarantine.parquet").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_killed_run_is_cleared_up(shop: Shop, pseudonyms: Pseudonyms) -> None:
+    """What a killed run left is removed, and the folder it had moved away comes back if the next run fails."""
+    path = shop()
+    workspace = ingest_shop(path, pseudonyms)
+    workspace.tables.rename(workspace.home / ".tables.old-999999999")
+    (workspace.home / ".tables.new-999999998").mkdir()
+    shop(lines="anna,2026-03-10,9,abc,x\n")
+    with pytest.raises(InputError):
+        ingest_shop(path, pseudonyms)
+    assert [p.name for p in workspace.home.iterdir()] == ["tables"] and len(read(workspace, "events")) == 3
+
+
 def test_ingest_twice_gives_the_same_bytes(tmp_path: Path, pseudonyms: Pseudonyms) -> None:
     """The simulator and ingest are functions of their input alone."""
     found = []
     for name in ("one", "two"):
         workspace = Workspace(tmp_path / name)
-        simulate(workspace.raw, 150)
-        ingest(load_source("sample"), workspace.raw, workspace, pseudonyms)
-        found.append({p.name: p.read_bytes() for folder in (workspace.raw, workspace.tables) for p in folder.iterdir()})
+        simulate(workspace.simulated, 150)
+        ingest(load_source("sample"), workspace.simulated, workspace, pseudonyms)
+        found.append(
+            {p.name: p.read_bytes() for folder in (workspace.simulated, workspace.tables) for p in folder.iterdir()}
+        )
     assert found[0] == found[1]
 
 

@@ -1,0 +1,20 @@
+"""Quoting for SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def ident(name: str) -> str:
+    """A column's name, quoted for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def file_text(path: Path) -> str:
+    """A path for DuckDB, which would take a star, a question mark or a bracket in it for a pattern of names."""
+    return text("".join(f"[{c}]" if c in "[*?" else c for c in str(path)))
+
+
+def text(value: object) -> str:
+    """A string, quoted for SQL."""
+    return "'" + str(value).replace("'", "''") + "'"
