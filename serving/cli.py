@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -188,7 +189,7 @@ def serve(
         listener = socket.create_server((host, port))
     except OSError as error:
         raise InputError(f"{host}:{port}", error.strerror or str(error), "a free address", "Choose another.") from None
-    out.print(f"Serving {live.release.about['title']} on http://{host}:{port}/docs", markup=False)
+    out.print(f"{live.release.about['title']}\nService on http://{host}:{port}/docs", markup=False)
     # No access log: its lines would carry customers' ids.
     config = uvicorn.Config(create_app(service), access_log=False, log_level="warning")
     uvicorn.Server(config).run(sockets=[listener])
@@ -210,33 +211,25 @@ def up(
     source: SourceOption = "sample",
     home: HomeOption = None,
     port: PortOption = 8000,
-    ui_port: Annotated[int, typer.Option()] = 5000,
+    ui_port: Annotated[int, typer.Option("--ui-port", min=1, max=65535)] = 5000,
 ) -> None:
     """The service and the MLflow UI together, until Ctrl-C."""
     where = ["--source", source, *(["--home", str(home)] if home else [])]
     command = [sys.executable, "-m", "serving.cli"]
-    children = [
-        subprocess.Popen([*command, "serve", *where, "--port", str(port)]),  # noqa: S603
-        subprocess.Popen([*command, "ui", "--port", str(ui_port)], start_new_session=True),  # noqa: S603
-    ]
+    calls = ([*command, "serve", *where, "--port", str(port)], [*command, "ui", "--port", str(ui_port)])
+    children = [subprocess.Popen(call, start_new_session=True) for call in calls]  # noqa: S603 our own words
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    out.print("Ctrl-C ends both.", markup=False)
+    out.print("The service and the MLflow UI start; Ctrl-C ends both.", markup=False)
     while not stop.wait(0.5) and all(child.poll() is None for child in children):
         pass
-    _end(children)
-
-
-def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    """End the service, and the MLflow server with the processes it started."""
-    service, mlflow = children
-    service.terminate()
-    if mlflow.poll() is None:
-        os.killpg(mlflow.pid, signal.SIGTERM)
-    codes = [child.wait(timeout=20) for child in children]
-    if any(code > 0 for code in codes):
-        raise typer.Exit(max(codes))
+    failed = max((child.returncode or 0 for child in children), default=0)
+    for child in children:  # each with the processes it started
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        child.wait(timeout=20)
+    raise typer.Exit(failed)
 
 
 def _day(value: datetime | None) -> date | None:

@@ -70,7 +70,7 @@ def segment_profile(profile: Sequence[Mapping[str, float]], columns: Sequence[st
     table = np.array([[segment[column] for column in columns] for segment in profile])
     low, high = table.min(axis=0), table.max(axis=0)
     shade = (table - low) / np.where(high > low, high - low, 1)
-    figure, axes = _figure(width=9.5, height=1.2 + 0.5 * len(profile))
+    figure, axes = _figure(width=11, height=1.2 + 0.5 * len(profile))
     axes.imshow(shade, cmap="Blues", aspect="auto", vmin=0, vmax=1.3)
     for (i, j), number in np.ndenumerate(table):
         axes.text(j, i, f"{number:,.0f}", ha="center", va="center", color="white" if shade[i, j] > 0.8 else "black")
