@@ -35,7 +35,7 @@ class Workspace:
 
     @property
     def features(self) -> Path:
-        """features.parquet (one row per customer and as_of), labels.parquet and plan.json."""
+        """features.parquet (one row per customer and as_of), labels.parquet and cuts.json."""
         return self.home / "features"
 
     @property
@@ -84,12 +84,22 @@ def _clear_up(folder: Path) -> None:
     """What a killed run left: bring back the old folder if it was on its way out, remove what was half made."""
     for left in sorted(folder.parent.glob(f".{folder.name}.*-*")):
         pid = left.name.rpartition("-")[2]
-        if pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists():
+        if pid.isdigit() and int(pid) != os.getpid() and _lives(int(pid)):
             continue
         if left.name.startswith(f".{folder.name}.old-") and not folder.exists():
             left.rename(folder)
         else:
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -78,7 +78,13 @@ class Job:
                 "Run `scoring features` again.",
             )
         self.check()
-        about = {"source": self.source.name, "title": self.source.title, "currency": self.source.currency}
+        source = self.source
+        about = {
+            "source": source.name,
+            "title": source.title,
+            "currency": source.currency,
+            "decimals": source.decimals,
+        }
         return fit_candidate(self.workspace, cuts, settings, about, scheme_text(self.scheme), self.progress)
 
     def evaluate(self) -> tuple[int, list[Verdict]]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from features.online import Event, _known, event_digest
+from features.online import Event, event_digest
 from features.tables.events import CUSTOMERS, EVENTS
 
 ZONE = ZoneInfo("America/New_York")
@@ -51,6 +51,11 @@ def histories(most: int = 30) -> st.SearchStrategy[list[Event]]:
     return st.lists(events(), max_size=most)
 
 
+def first_known(event: Event) -> tuple[datetime, bool, datetime]:
+    """Of events with one id, the smallest of these counts."""
+    return event.known_at or event.ts, event.known_until is not None, event.known_until or event.ts
+
+
 def customer(i: int) -> str:
     """A pseudonym."""
     return f"{i * 0x9E3779B97F4A7C15 % 2**128:032x}"
@@ -60,7 +65,7 @@ def write_tables(folder: Path, base: Sequence[Sequence[Event]]) -> None:
     """The event table of customers 0, 1, … and an empty customer table, as ingest would leave them."""
     rows = []
     for i, history in enumerate(base):
-        unique = {event_digest(customer(i), event): event for event in sorted(history, key=_known, reverse=True)}
+        unique = {event_digest(customer(i), event): event for event in sorted(history, key=first_known, reverse=True)}
         for id_, event in unique.items():
             local = event.ts.astimezone(ZONE)
             said = {name: getattr(event, name) for name in Event.__slots__}

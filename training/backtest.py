@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from features.errors import InputError
 from training.labels import closes
@@ -15,15 +16,26 @@ from training.recipes import Settings
 class Cuts:
     """The dates of one run. All are as_of dates: features use days before them.
 
-    test: its labels judge the models; train: their labels close on or before `test`; last_year: one year before
-    `test`, where history allows, to see the season; refit: every date whose labels close on or before `grade`, for the
-    models that are served; grade: the day after the last day that is known.
+    test: its labels judge the models; train: their labels close on or before `test`; refit: their labels close on or
+    before `grade`, for the models that are served; grade: the day after the last day that is known.
     """
 
     test: date
     train: tuple[date, ...]
     refit: tuple[date, ...]
     grade: date
+
+    def to_json(self) -> dict[str, Any]:
+        """The dates as ISO texts."""
+        many = {name: [day.isoformat() for day in getattr(self, name)] for name in ("train", "refit")}
+        return {"test": self.test.isoformat(), "grade": self.grade.isoformat(), **many}
+
+    @staticmethod
+    def from_json(found: dict[str, Any]) -> Cuts:
+        """What `to_json` gave."""
+        test, grade = (date.fromisoformat(found[name]) for name in ("test", "grade"))
+        train, refit = (tuple(map(date.fromisoformat, found[name])) for name in ("train", "refit"))
+        return Cuts(test, train, refit, grade)
 
     @property
     def labelled(self) -> tuple[date, ...]:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from features.catalogue import FINGERPRINT, POSITION
 from features.progress import Progress, silent
-from features.tables.events import KINDS
 from features.workspace import Workspace, staged, write_json
 from training.backtest import Cuts
 from training.baselines import baselines
@@ -96,8 +95,7 @@ def train(
         for name, columns in predictions.items():
             pq.write_table(pa.table(columns), folder / f"{name}.parquet", compression="zstd")
         write_json(folder / "run.json", {
-            "cuts": {"test": cuts.test.isoformat(), "train": [d.isoformat() for d in cuts.train],
-                     "refit": [d.isoformat() for d in cuts.refit], "grade": cuts.grade.isoformat()},
+            "cuts": cuts.to_json(),
             "settings": settings.model_dump(),
             "customers": {"test": len(test.ids), "eligible": int(_asked(base, cuts.test).sum())},
             "stability": stabilities,
@@ -109,7 +107,7 @@ def what_is_missing(recipe: Recipe, base: Base) -> str:
     """Why the data do not allow a recipe; empty when they do."""
     test, settings = base.snapshots[base.cuts.test], base.settings
     if not (test.rows[:, POSITION["orders"]] > 0).any():
-        return f"there are no purchases before {test.as_of} (kinds known: {', '.join(KINDS[:3])}, …)"
+        return f"there are no purchases before {test.as_of}"
     if recipe.needs_amounts and not (np.nan_to_num(test.rows[:, POSITION["line_max"]]) > 0).any():
         return "the purchases have no amounts"
     if recipe is SEGMENTS:

@@ -57,7 +57,7 @@ def gains(actual: Array, candidate: Array, rival: Array, rival_name: str, of: st
 def distribution(candidate: Array, label: str, log: bool) -> bytes:
     """How the scores are spread."""
     figure, axes = _figure()
-    shown = np.log10(1 + candidate / 100) if log else candidate
+    shown = np.log10(1 + candidate) if log else candidate
     axes.hist(shown, bins=40, color=INK)
     axes.set_xlabel(f"log₁₀(1 + {label})" if log else label)
     axes.set_ylabel("customers")

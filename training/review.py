@@ -47,7 +47,7 @@ def publish(
         progress("log to MLflow", 1, 4)
         _log_datasets(workspace, run["cuts"]["test"], run["cuts"]["train"])
         progress("log to MLflow", 2, 4)
-        for name, png in _pictures(workspace, verdicts, folder).items():
+        for name, png in _pictures(workspace, verdicts, about).items():
             _log_bytes(f"plots/{name}.png", png)
         mlflow.log_artifact(str(workspace.training / "evaluation.json"))
         progress("log to MLflow", 3, 4)
@@ -86,21 +86,21 @@ def _log_datasets(workspace: Workspace, test: str, train: list[str]) -> None:
         mlflow.log_input(dataset, context=context)
 
 
-def _pictures(workspace: Workspace, verdicts: list[Verdict], folder: Path) -> dict[str, bytes]:
+def _pictures(workspace: Workspace, verdicts: list[Verdict], about: Mapping[str, Any]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     by_name = {recipe.name: recipe for recipe in RECIPES}
     for verdict in verdicts:
         columns = predictions(workspace, by_name[verdict.task])
         amount = by_name[verdict.task].predicts == "amount"
-        per = 100.0 if amount else 1.0  # amounts in major units
+        per = 10.0 ** about["decimals"] if amount else 1.0  # amounts in major units
         trio = columns["actual"] / per, columns[CANDIDATE] / per, columns[verdict.best_baseline] / per
         what = "spend in the horizon" if amount else f"{verdict.task} probability"
         found[f"{verdict.task}-calibration"] = plots.calibration(*trio, verdict.best_baseline, what)
         of = "spend in the horizon" if amount else "churned customers"
         found[f"{verdict.task}-gains"] = plots.gains(*trio, verdict.best_baseline, of)
-        found[f"{verdict.task}-scores"] = plots.distribution(columns[CANDIDATE], what, log=amount)
-    if (folder / SEGMENTS.name).exists():
-        profile = read_json(folder / SEGMENTS.name / "model.json")["profile"]
+        found[f"{verdict.task}-scores"] = plots.distribution(trio[1], what, log=amount)
+    if SEGMENTS.name in about["tasks"]:
+        profile = read_json(workspace.training / "release" / SEGMENTS.name / "model.json")["profile"]
         found["segments-profile"] = plots.segment_profile(profile, SPACE)
     return found
 

@@ -52,14 +52,12 @@ def write_snapshots(workspace: Workspace, origin: Origin, cuts: Cuts, progress: 
         pq.write_table(rows, folder / "features.parquet", compression="zstd")
         labels = feature_table(workspace.tables, timezone, features, ends)
         pq.write_table(labels, folder / "labels.parquet", compression="zstd")
-        write_json(folder / "cuts.json", {**vars(origin), **_cuts_to_json(cuts)})
+        write_json(folder / "cuts.json", {**vars(origin), **cuts.to_json()})
 
 
 def read_cuts(workspace: Workspace) -> Cuts:
     """The dates that `write_snapshots` computed."""
-    found = read_json(workspace.needs(workspace.features / "cuts.json", "scoring features"))
-    many = {name: tuple(date.fromisoformat(day) for day in found[name]) for name in ("train", "refit")}
-    return Cuts(test=date.fromisoformat(found["test"]), grade=date.fromisoformat(found["grade"]), **many)
+    return Cuts.from_json(read_json(workspace.needs(workspace.features / "cuts.json", "scoring features")))
 
 
 def read_origin(workspace: Workspace) -> Origin:
@@ -88,12 +86,3 @@ def _snapshot(day: date, features: pa.Table, labels: pa.Table) -> Snapshot:
 
 def _at(table: pa.Table, day: date) -> pa.Table:
     return table.filter(pa.compute.equal(table["as_of"], pa.scalar(day, pa.date32())))
-
-
-def _cuts_to_json(cuts: Cuts) -> dict[str, object]:
-    return {
-        "test": cuts.test.isoformat(),
-        "grade": cuts.grade.isoformat(),
-        "train": [day.isoformat() for day in cuts.train],
-        "refit": [day.isoformat() for day in cuts.refit],
-    }

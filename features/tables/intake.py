@@ -12,7 +12,7 @@ from features.errors import InputError
 from features.tables import typed
 from features.tables.events import CUSTOMERS, EVENTS, ITEMS
 from features.tables.privacy import Pseudonyms
-from features.tables.raw import FILE, LINE, cell, read_raw, sql_condition, unreadable
+from features.tables.raw import FILE, LINE, cell, clean, read_raw, sql_condition, unreadable
 from features.tables.rules import (
     CUSTOMER_RULES,
     EVENT_RULES,
@@ -185,7 +185,7 @@ class Intake:
         for name, attribute in table.attributes.items():
             self.db.execute(
                 f"INSERT INTO customers BY NAME SELECT n.name AS customer_id, {text(name)} AS attribute, "
-                f"{typed.clean(attribute.column)} AS value, valid_from, "
+                f"{clean(attribute.column)} AS value, valid_from, "
                 f"{text(attribute.family)} AS family, {text(table.name)} AS from_table, nr "
                 f"FROM lines JOIN names n ON n.id = lines.customer WHERE rule IS NULL"
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from features.errors import InputError
+from features.tables.privacy import BLANKS
 from features.tables.sources import Condition, Format, Table, When
 from features.tables.sql import file_text, ident, text
 
@@ -23,6 +24,11 @@ PLAIN = "auto_detect=false, skip=0, comment='', strict_mode=true, null_padding=f
 def cell(column: str) -> str:
     """A raw column in SQL. Its name is marked, so that no company's column is mistaken for a typed one."""
     return ident(f"={column}")
+
+
+def clean(column: str) -> str:
+    """A cell in SQL without the blanks around it; null when nothing is left."""
+    return f"nullif(trim({cell(column)}, {text(BLANKS)}), '')"
 
 
 def read_raw(db: duckdb.DuckDBPyConnection, table: Table, folder: Path, view: str) -> list[str]:
@@ -116,14 +122,14 @@ def sql_condition(when: When, columns: list[str], place: str) -> str:
     """The SQL of all conditions of `when`, true or false for every row, never null."""
     for column in when:
         need_column(column, columns, f"{place}.when")
-    return " AND ".join(f"coalesce({_sql(cell(column), condition)}, false)" for column, condition in when.items())
+    return " AND ".join(f"coalesce({_sql(clean(column), condition)}, false)" for column, condition in when.items())
 
 
 def _sql(value: str, condition: Condition) -> str:
     if condition.empty is not None:
-        return f"(coalesce(trim({value}), '') = '') = {condition.empty}"
+        return f"({value} IS NULL) = {condition.empty}"
     if condition.below is not None:
         return f"TRY_CAST({value} AS DOUBLE) < {condition.below!r}"
     if condition.starts_with:
-        return "(" + " OR ".join(f"starts_with(trim({value}), {text(p)})" for p in condition.starts_with) + ")"
-    return f"trim({value}) IN ({', '.join(map(text, condition.any_of))})"
+        return "(" + " OR ".join(f"starts_with({value}, {text(p)})" for p in condition.starts_with) + ")"
+    return f"{value} IN ({', '.join(map(text, condition.any_of))})"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from features.tables.privacy import BLANKS
-from features.tables.raw import cell, need_column, sql_condition
+from features.tables.raw import clean, need_column, sql_condition
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
 from features.tables.sources import CustomerTable, EventTable, ItemTable, Product, Time
 from features.tables.sql import text
@@ -13,11 +12,6 @@ WITH_OFFSET = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-](0\d|1[0-4])(
 """ISO 8601, without and with the distance from UTC; whatever else a cell says is not guessed at."""
 
 TEXTS = ("ref", "item", "channel", "country", "code")
-
-
-def clean(column: str) -> str:
-    """A cell without the blanks around it; null when nothing is left."""
-    return f"nullif(trim({cell(column)}, {text(BLANKS)}), '')"
 
 
 def instant(time: Time, zone: str) -> str:

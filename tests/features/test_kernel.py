@@ -22,7 +22,7 @@ from features.online import Event, event_digest, feature_row
 from features.spec import Combined, Feature, compile_features, kinds
 from features.tables.events import KINDS
 from tests.conftest import Ran
-from tests.histories import AS_OF, ZONE, customer, events, histories, write_tables
+from tests.histories import AS_OF, ZONE, customer, events, first_known, histories, write_tables
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
@@ -93,7 +93,7 @@ def test_batch_and_online_agree_bit_for_bit(base: list[list[Event]], days: list[
 def test_kernel_agrees_with_a_plain_reference(history: list[Event]) -> None:
     """Every feature of the catalogue, computed again with lists and the statistics module."""
     got = dict(zip(NAMES, row(history), strict=True))
-    unique = {event_digest(customer(1), event): event for event in sorted(history, key=_first_known, reverse=True)}
+    unique = {event_digest(customer(1), event): event for event in sorted(history, key=first_known, reverse=True)}
     wanted: dict[str, float] = {}
     for feature in CATALOGUE:
         if isinstance(feature, Feature):
@@ -153,10 +153,6 @@ def test_a_list_with_two_features_of_one_name_is_refused() -> None:
     """A catalogue names each feature once."""
     with pytest.raises(ValueError, match="two features of one name"):
         compile_features([CATALOGUE[0], CATALOGUE[0]])
-
-
-def _first_known(event: Event) -> tuple[datetime, bool, datetime]:
-    return event.known_at or event.ts, event.known_until is not None, event.known_until or event.ts
 
 
 def _visible(history: list[Event], as_of: date) -> list[Event]:
