@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from classification.rules import Classes
 from classification.scheme import Scheme, check_facts, read_scheme
 from features.catalogue import NAMES, POSITION
+from features.company import Company
 from features.errors import InputError
 from features.population import Ranks
 from features.workspace import Workspace, damaged, read_json, staged, write_json
 from training.recipes import CHURN, RECIPES, VALUE
 from training.release import SCHEME_FILE, Release
-from training.snapshots import Snapshot
+from training.snapshots import Origin, Snapshot
 
 Array = NDArray[np.float64]
 
@@ -61,7 +62,7 @@ class GradingSnapshot:
     cutoffs: dict[str, dict[str, float]]
     ranks: dict[str, Ranks]
     key: str
-    timezone: str
+    company: Company
 
 
 @dataclass(frozen=True)
@@ -88,21 +89,21 @@ def facts_of(rows: Array, scores: Mapping[str, Array]) -> dict[str, Array]:
     return {name: rows[:, i] for name, i in POSITION.items()} | dict(scores)
 
 
-def take_snapshot(release: Release, base: Snapshot, key: str, timezone: str) -> LiveSet:
+def take_snapshot(release: Release, base: Snapshot, origin: Origin) -> LiveSet:
     """Grade-ready: score the whole base once, and keep its cut-offs and ranks."""
     scheme = read_scheme(release.scheme, SCHEME_FILE)
     check_facts(scheme, FACTS, SCHEME_FILE)
     facts = facts_of(base.rows, release.score(base.rows))
     cutoffs = scheme.cutoffs(facts)
-    said = "\n".join([base.as_of.isoformat(), release.digest, key, timezone, *base.ids])
+    said = "\n".join([base.as_of.isoformat(), release.digest, origin.key, origin.company.model_dump_json(), *base.ids])
     id_ = hashlib.sha256(said.encode() + base.rows.tobytes()).hexdigest()[:12]
     ranks = {name: Ranks.of(facts[name]) for name in RANKED}
-    return LiveSet(release, scheme, GradingSnapshot(id_, base.as_of, cutoffs, ranks, key, timezone))
+    return LiveSet(release, scheme, GradingSnapshot(id_, base.as_of, cutoffs, ranks, origin.key, origin.company))
 
 
-def classify(workspace: Workspace, release: Release, base: Snapshot, key: str, timezone: str) -> tuple[LiveSet, Path]:
+def classify(workspace: Workspace, release: Release, base: Snapshot, origin: Origin) -> tuple[LiveSet, Path]:
     """Grade a base with a release and write the snapshot's folder, all or nothing; same input, same bytes."""
-    live = take_snapshot(release, base, key, timezone)
+    live = take_snapshot(release, base, origin)
     graded = live.grade(base.rows)
     folder = workspace.grades / f"{base.as_of.isoformat()}-v{release.version}"
     with staged(folder) as new:
@@ -133,7 +134,7 @@ def load_live_set(folder: Path, release: Release) -> LiveSet:
         for dimension, cuts in found["cutoffs"].items()
     }
     as_of = date.fromisoformat(found["as_of"])
-    snapshot = GradingSnapshot(found["id"], as_of, cutoffs, ranks, found["key"], found["timezone"])
+    snapshot = GradingSnapshot(found["id"], as_of, cutoffs, ranks, found["key"], Company.from_json(found["company"]))
     return LiveSet(release, read_scheme(release.scheme, SCHEME_FILE), snapshot)
 
 
@@ -170,7 +171,7 @@ def _as_json(live: LiveSet, base: Snapshot, graded: Graded) -> dict[str, Any]:
     return {
         "id": snapshot.id,
         "as_of": snapshot.as_of.isoformat(),
-        "timezone": snapshot.timezone,
+        "company": snapshot.company.model_dump(),
         "source": live.release.about["source"],
         "release": live.release.version,
         "manifest": live.release.digest,

@@ -1,80 +1,99 @@
-"""Feature rows of a whole base at many dates: DuckDB scans and sorts, the kernel computes, block by block."""
+"""Feature rows of a whole base at many dates: scan the event table, part it into blocks of customers, sort, compute.
+
+The table may be in any order and larger than memory: its rows are packed (`features.pack`) and parted by pseudonym
+into blocks, which go to disk when they are many. Threads share the row groups of the table, then the blocks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.history import FOREVER, Histories, add_calendar, empty_histories
-from features.kernel import compute, number_codes
+from features.calendar import day_number
+from features.company import Company
+from features.history import Histories
+from features.kernel import compute
+from features.pack import Ids, pack_ids, sort_histories, unpack_ids
+from features.parts import read_parts
 from features.progress import Progress, silent
-from features.spec import CODES, COLUMNS, AnyFeature, Program, code_columns, compile_features
-from features.tables.events import KINDS
-from features.tables.sql import file_text
+from features.spec import AnyFeature, Program, compile_features
 from features.workspace import damaged
 
-ROWS_PER_BLOCK = 2_000_000
-EPOCH = date(1970, 1, 1).toordinal()
-CODE_SQL = {
-    "ref": "coalesce(ref, chr(31) || day)",  # an order without a number is known by its day
-    "item": "item",
-    "channel": "channel",
-    "counterparty": "counterparty",
-    "country": "country",
-    "code": "code",
-}
+VALUES_AT_ONCE = 4_000_000
+"""Feature values computed before they are handed on."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some customers with all their events.
+    """Some customers with all their events, in order of pseudonym. since (c,): the day from which each is known as a
+    customer without any event (FOREVER: by its events only)."""
 
-    ids (c,): their pseudonyms, sorted; since (c,): the day from which each is known as a customer without any event
-    (FOREVER: never, it is known by its events only).
-    """
-
-    ids: list[str]
+    ids: Ids
     since: NDArray[np.int32]
     histories: Histories
 
 
 def feature_table(
     tables: Path,
-    timezone: str,
+    company: Company,
     features: Sequence[AnyFeature],
     as_ofs: Sequence[date],
     progress: Progress = silent,
+    threads: int | None = None,
 ) -> pa.Table:
     """The feature rows of every customer known at each date: `customer_id`, `as_of`, then a column per feature.
 
-    Sorted by block, date and customer. Null where a feature has no answer. A customer is known at `as_of` when an
-    event of its was visible or an attribute was valid before.
+    Sorted by customer and date. Null where a feature has no answer. A customer is known at `as_of` when an event of
+    its was visible or an attribute was valid before. Raises InputError for a damaged event table.
     """
-    program = compile_features(features)
-    days = np.array([day.toordinal() - EPOCH for day in as_ofs], np.int32)
-    schema = row_schema(features)
-    parts = []
-    with duckdb.connect() as db, _damage_reported(tables):
-        total = _open(db, tables)
-        for done, within in enumerate(_ranges(total)):
-            progress("compute features", done, total)
-            block = _read_block(db, within, timezone, program)
-            customer = np.tile(np.arange(len(block.ids)), len(days))
-            as_of = np.repeat(days, len(block.ids))
-            rows, seen = compute(block.histories, program, customer, as_of)
-            keep = np.flatnonzero(seen | (np.tile(block.since, len(days)) < as_of))
-            parts.append(_rows_as_table(schema, np.array(block.ids, object)[customer[keep]], as_of[keep], rows[keep]))
-        progress("compute features", total, total)
-    return pa.concat_tables(parts)
+    parts: dict[int, list[pa.Table]] = {}
+
+    def keep(block: int, table: pa.Table) -> None:
+        parts.setdefault(block, []).append(table)
+
+    _run(tables, company, features, as_ofs, keep, progress, threads)
+    return pa.concat_tables([row_schema(features).empty_table(), *(part for k in sorted(parts) for part in parts[k])])
+
+
+def write_features(
+    tables: Path,
+    company: Company,
+    features: Sequence[AnyFeature],
+    as_ofs: Sequence[date],
+    folder: Path,
+    progress: Progress = silent,
+    threads: int | None = None,
+) -> None:
+    """The rows of `feature_table` as Parquet files in `folder`, one per block, whatever their size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    schema, writers, lock = row_schema(features), {}, Lock()
+
+    def write(block: int, table: pa.Table) -> None:
+        with lock:
+            if block not in writers:
+                writers[block] = _writer(folder / f"part-{block:05d}.parquet", schema)
+        writers[block].write_table(table)
+
+    try:
+        _run(tables, company, features, as_ofs, write, progress, threads)
+        if not writers:
+            writers[0] = _writer(folder / "part-00000.parquet", schema)
+    finally:
+        for writer in writers.values():
+            writer.close()
 
 
 def row_schema(features: Sequence[AnyFeature]) -> pa.Schema:
@@ -88,64 +107,73 @@ def matrix(table: pa.Table, names: Sequence[str]) -> NDArray[np.float64]:
     return np.column_stack([table[name].to_numpy(zero_copy_only=False).astype(float) for name in names])
 
 
-def _rows_as_table(
-    schema: pa.Schema, ids: NDArray[np.object_], as_of: NDArray[np.int32], rows: NDArray[np.float64]
-) -> pa.Table:
-    columns = [pa.array(ids, pa.string()), pa.array(as_of, pa.int32()).cast(pa.date32())]
-    columns += [pa.array(column, pa.float64(), from_pandas=True) for column in rows.T]
-    return pa.table(columns, schema=schema)
+def block_rows(block: Block, program: Program, schema: pa.Schema, dates: NDArray[np.int32]) -> Iterator[pa.Table]:
+    """The feature rows of a block at ascending `dates`, some customers at a time."""
+    names = unpack_ids(block.ids)
+    at_once = max(1, VALUES_AT_ONCE // (program.features * max(len(dates), 1)))
+    for first in range(0, len(names), at_once):
+        count = min(at_once, len(names) - first)
+        spine = np.arange(count + 1) * len(dates)
+        as_of = np.tile(dates, count)
+        values, seen = compute(block.histories, program, spine, as_of, first)
+        customer = np.repeat(np.arange(first, first + count), len(dates))
+        kept = np.flatnonzero(seen | (block.since[customer] < as_of))
+        whole = kept.size == as_of.size
+        columns = [names.take(pa.array(customer[kept])), pa.array(as_of[kept]).cast(pa.date32())]
+        columns += [pa.array(column if whole else column[kept], from_pandas=True) for column in values]
+        yield pa.table(columns, schema=schema)
+
+
+def _run(
+    tables: Path,
+    company: Company,
+    features: Sequence[AnyFeature],
+    as_ofs: Sequence[date],
+    take: Callable[[int, pa.Table], None],
+    progress: Progress,
+    threads: int | None,
+) -> None:
+    """Hand each block's tables of feature rows to `take`, with the number of the block."""
+    program, schema = compile_features(features), row_schema(features)
+    dates = np.array(sorted({day_number(day) for day in as_ofs}), np.int32)
+    threads = threads or usable_cores()
+    with _damage_reported(tables), tempfile.TemporaryDirectory() as spill, ThreadPoolExecutor(threads) as pool:
+        parts = read_parts(tables / "events.parquet", program, company, pool, threads, Path(spill), progress)
+        others, since = _known_customers(tables / "customers.parquet")
+        owner = parts.of(others.high)
+
+        def work(block: int) -> None:
+            mine = owner == block
+            found = sort_histories(parts.take(block), program, Ids(*(half[mine] for half in others)), since[mine])
+            for table in block_rows(Block(*found), program, schema, dates):
+                take(block, table)
+
+        for done, _ in enumerate(pool.map(work, range(parts.count)), 1):
+            progress("compute features", done, parts.count)
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _known_customers(customers: Path) -> tuple[Ids, NDArray[np.int32]]:
+    """The customers with attributes, and the first day one was valid."""
+    table = pq.read_table(customers, columns=["customer_id", "valid_from"])
+    first = pa.TableGroupBy(table, "customer_id").aggregate([("valid_from", "min")]).combine_chunks()
+    ids = pack_ids(first["customer_id"].combine_chunks())
+    since = pc.fill_null(first["valid_from_min"], date(1900, 1, 1)).combine_chunks().view(pa.int32())
+    return ids, since.to_numpy(zero_copy_only=False)
 
 
 @contextmanager
 def _damage_reported(tables: Path) -> Iterator[None]:
     try:
         yield
-    except duckdb.Error as error:
+    except (ValueError, pa.ArrowException) as error:
         raise damaged(tables, error) from None
 
 
-def _open(db: duckdb.DuckDBPyConnection, tables: Path) -> int:
-    """Make the views; returns the number of blocks."""
-    db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    for name in ("events", "customers"):
-        db.execute(f"CREATE VIEW {name} AS FROM read_parquet({file_text(tables / f'{name}.parquet')})")
-    return 1 + int(db.sql("SELECT count(*) FROM events").fetchall()[0][0]) // ROWS_PER_BLOCK
-
-
-def _ranges(blocks: int) -> list[str]:
-    """Conditions that part the customers: pseudonyms are spread evenly, so ranges of them are of about equal size."""
-    bounds = [f"{i * 2**32 // blocks:08x}" for i in range(blocks)] + ["g"]
-    return [f"customer_id >= '{low}' AND customer_id < '{high}'" for low, high in pairwise(bounds)]
-
-
-def _read_block(db: duckdb.DuckDBPyConnection, within: str, timezone: str, program: Program) -> Block:
-    people = db.sql(
-        f"""SELECT customer_id, count(day) AS rows, min(since) AS since FROM (
-            SELECT customer_id, day, {FOREVER} AS since FROM events WHERE {within} UNION ALL
-            SELECT customer_id, NULL, coalesce({_days("valid_from")}, 0) FROM customers WHERE {within})
-        GROUP BY customer_id ORDER BY customer_id"""
-    ).fetchnumpy()
-    asked = [column for column in code_columns(program) if column in CODE_SQL]
-    numbers = ", ".join(f"coalesce(CAST({column} AS DOUBLE), 'nan') AS {column}" for column in COLUMNS)
-    hashes = "".join(f", CASE WHEN {CODE_SQL[c]} IS NULL THEN 0 ELSE hash({CODE_SQL[c]}) END AS h_{c}" for c in asked)
-    kind = "CASE kind " + " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(KINDS)) + " END"
-    known, until = (_days(f"CAST(timezone('{timezone}', {column}) AS DATE)") for column in ("known_at", "known_until"))
-    columns = db.sql(
-        f"""SELECT {_days("day")} AS day, {known} AS known, coalesce({until}, {FOREVER}) AS until,
-            CAST({kind} AS TINYINT) AS kind, {numbers}{hashes}
-        FROM events WHERE {within} ORDER BY customer_id, day, event_id"""
-    ).fetchnumpy()
-    histories = empty_histories(len(people["rows"]), len(columns["day"]))
-    np.cumsum(people["rows"], out=histories.offsets[1:])
-    histories.day[:], histories.known[:], histories.until[:] = columns["day"], columns["known"], columns["until"]
-    histories.kind[:] = columns["kind"]
-    for i, name in enumerate(COLUMNS):
-        histories.values[i] = columns[name]
-    for name in asked:
-        histories.codes[CODES.index(name)] = number_codes(histories.offsets, columns[f"h_{name}"].astype(np.uint64))
-    add_calendar(histories)
-    return Block(list(people["customer_id"]), people["since"].astype(np.int32), histories)
-
-
-def _days(column: str) -> str:
-    return f"({column} - DATE '1970-01-01')"
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Feature values are many and hardly repeat: a dictionary costs more than it saves, except for the names."""
+    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=["customer_id", "as_of"])

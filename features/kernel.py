@@ -1,294 +1,552 @@
-"""The one place where features are computed: a compiled loop that interprets a `Program` over `Histories`.
+"""The one place where features are computed: compiled loops that interpret a `Program` over `Histories`.
 
-Everything a feature may see is decided here: day < as_of, known before as_of, not replaced before as_of.
+Everything a feature may see is decided here: day < as_of, known before as_of, not replaced before as_of. The dates of
+a customer are visited in their order, so that a pass goes on where the date before left it. Sums are of whole numbers
+and no answer depends on the order of the events of a day, so that every driver gives the same bits.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from features.history import Histories
-from features.spec import OPS, Program
+from features.calendar import FIRST_DAY, FOREVER, LAST_DAY, calendar
+from features.history import NAMED, Histories
+from features.spec import FOLDS, NEEDS_MEDIAN, NEEDS_RHYTHM, NEEDS_STD, OPS, Program, Tables, kinds
 
 (
-    COUNT,
-    SUM,
-    MEAN,
-    MAX,
-    MIN,
-    STD,
-    DAYS_SINCE_LAST,
-    DAYS_SINCE_FIRST,
-    ACTIVE_DAYS,
-    ACTIVE_MONTHS,
-    RECURRING_MONTHS,
-    GAP_MEAN,
-    GAP_STD,
-    GAP_CV,
-    GAP_MEDIAN,
-    GAP_MAX,
-    NUNIQUE,
-    TOP_SHARE,
-    ENTROPY,
-) = range(len(OPS))
-RATIO = 0
+    COUNT, SUM, COMPLETE_SUM, MEAN, MAX, MIN, STD,
+    DAYS_SINCE_LAST, DAYS_SINCE_FIRST, ACTIVE_DAYS, ACTIVE_MONTHS, RECURRING_MONTHS,
+    GAP_MEAN, GAP_STD, GAP_CV, GAP_MEDIAN, GAP_MAX, BURSTINESS, SILENCE_BEFORE,
+    NUNIQUE, TOP_SHARE, ENTROPY,
+    SHARE,
+    DAYS_LATE_MEAN, DAYS_LATE_MAX, LATE_SHARE, OVERDUE_BALANCE, OVERDUE_DAYS_MAX,
+) = range(len(OPS))  # fmt: skip
+EVENTS_FOLD, CODES_FOLD, SHARES_FOLD, INVOICES_FOLD = range(len(FOLDS))
+RATIO, DIFFERENCE, OVERLAP = range(3)
+INVOICE_DUE, PAYMENT = kinds("invoice_due"), kinds("payment")
+
+FRACTION = 2.0**32
+"""Entropies add n ln n as whole multiples of 1 / FRACTION: exact in any order, right to 1e-10."""
+
+N_LOG_N = np.array([0, *(round(n * math.log(n) * FRACTION) for n in range(1, 4096))], np.int64)
 
 B = NDArray[np.bool_]
-I8 = NDArray[np.int8]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 
+class Scratch(NamedTuple):
+    """Room for one customer at a time. start, end (windows, dates): rows of each window at each date; resumable
+    (dates,): whether what was visible the date before still is; the rest: counters, of its longest history."""
+
+    start: I64
+    end: I64
+    resumable: B
+    late: I64
+    gaps: I32
+    years: I64
+    weight: F64
+    touched: I64
+    balance: F64
+    due: I64
+    paid_on: I64
+
+
 def compute(
-    histories: Histories, program: Program, customer: NDArray[np.int64], as_of: NDArray[np.int32]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Feature rows of a spine.
+    histories: Histories, program: Program, spine: NDArray[np.int64], as_of: NDArray[np.int32], first: int = 0
+) -> tuple[F64, B]:
+    """The feature rows of some customers at some dates.
 
-    customer (s,): position of each row's customer in `histories`; as_of (s,): its date, in days since 1970-01-01.
-    Returns rows (s, features), NaN for null, and seen (s,): whether any event of the customer was visible.
+    spine (k + 1,): customer first + i has the dates as_of[spine[i]:spine[i + 1]], days from 1970-01-01, ascending.
+    Returns values (features, rows), NaN for null, and seen (rows,): whether any event was visible. Raises ValueError
+    for a day outside 1900 to 2199.
     """
-    rows = np.empty((customer.size, program.empty.size))
-    seen = np.empty(customer.size, np.bool_)
-    months = (histories.day.astype("datetime64[D]").astype("datetime64[M]")).astype(np.int32)
-    _rows(*histories, months, customer, as_of, *program, rows, seen)
-    return rows, seen
+    for days in (histories.day, as_of):
+        if days.size and not (days.min() >= FIRST_DAY and days.max() <= LAST_DAY):
+            raise ValueError("a day outside the years 1900 to 2199")
+    values = np.empty((program.features, as_of.size))
+    seen = np.zeros(as_of.size, np.bool_)
+    _compute(histories, program.tables, calendar(), spine, as_of, first, values, seen)
+    return values, seen
 
 
 @nb.njit(cache=True, nogil=True)
-def number_codes(offsets: NDArray[np.int64], hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
-    """Number the distinct hashes within each customer from 0, in order of appearance; hash 0 is null and stays −1."""
-    longest = 1
-    for c in range(offsets.size - 1):
-        longest = max(longest, offsets[c + 1] - offsets[c])
-    size = 2
-    while size < 2 * longest:
-        size *= 2
-    table = np.empty(size, np.uint64)
-    number = np.empty(size, np.int32)
-    owner = np.full(size, -1, np.int64)
-    codes = np.full(hashes.size, -1, np.int32)
-    for c in range(offsets.size - 1):
-        n = offsets[c + 1] - offsets[c]
-        mask = 1
-        while mask < 2 * n:
-            mask *= 2
-        mask -= 1
-        count = 0
-        for i in range(offsets[c], offsets[c + 1]):
-            h = hashes[i]
-            if h == np.uint64(0):
-                continue
-            at = np.int64(h & np.uint64(mask))
-            while owner[at] == c and table[at] != h:
-                at = (at + 1) & mask
-            if owner[at] != c:
-                owner[at] = c
-                table[at] = h
-                number[at] = count
-                count += 1
-            codes[i] = number[at]
-    return codes
+def _compute(h: Histories, p: Tables, calendar: I32, spine: I64, as_of: I32, first: int, values: F64, seen: B) -> None:
+    s = _scratch(h, p, spine, first)
+    for c in range(spine.size - 1):
+        lo, hi = h.offsets[first + c], h.offsets[first + c + 1]
+        rows = (spine[c], spine[c + 1])
+        present = _look(h, p, lo, hi, rows, as_of, s, seen)
+        for g in range(p.groups.shape[0]):
+            fold = p.groups[g, 2]
+            if not p.groups[g, 1] & present:
+                for k in range(p.starts[g], p.starts[g + 1]):
+                    values[p.columns[k], rows[0] : rows[1]] = p.nothing[p.columns[k]]
+            elif fold == EVENTS_FOLD:
+                _events(h, p, g, calendar, lo, rows, as_of, s, values)
+            elif fold == CODES_FOLD:
+                _codes(h, p, g, calendar, rows, as_of, s, values)
+            elif fold == SHARES_FOLD:
+                _shares(h, p, g, rows, as_of, s, values)
+            else:
+                _invoices(h, p, g, lo, rows, as_of, s, values)
+    for k in range(p.combined.shape[0]):
+        _combine(p, k, values)
 
 
 @nb.njit(cache=True, nogil=True)
-def _rows(
-    offsets: I64, day: I32, known: I32, until: I32, kind: I8, values: F64, codes: I32, month: I32,
-    customer: I64, as_of: I32,
-    groups: I64, starts: I64, ops: I64, by: I64, columns: I64, combined: I64, empty: F64,
-    rows: F64, seen: B,
-) -> None:  # fmt: skip
-    longest = 1
-    for c in range(offsets.size - 1):
-        longest = max(longest, offsets[c + 1] - offsets[c])
-    gaps = np.empty(longest)
-    weight = np.zeros(max(longest, 12))
-    touched = np.empty(max(longest, 12), np.int64)
-    for s in range(customer.size):
-        lo, hi = offsets[customer[s]], offsets[customer[s] + 1]
-        row, today = rows[s], as_of[s]
-        hi = _first_at_or_after(day, lo, hi, today)
-        seen[s] = False
+def _scratch(h: Histories, p: Tables, spine: I64, first: int) -> Scratch:
+    longest, dates = 12, 1
+    for c in range(spine.size - 1):
+        longest = max(longest, h.offsets[first + c + 1] - h.offsets[first + c])
+        dates = max(dates, spine[c + 1] - spine[c])
+    return Scratch(
+        np.empty((p.windows.shape[0], dates), np.int64),
+        np.empty((p.windows.shape[0], dates), np.int64),
+        np.empty(dates, np.bool_),
+        np.empty(longest, np.int64),
+        np.empty(longest, np.int32),
+        np.zeros(12, np.int64),
+        np.zeros(longest),
+        np.empty(longest, np.int64),
+        np.zeros(longest),
+        np.empty(longest, np.int64),
+        np.empty(longest, np.int64),
+    )
+
+
+@nb.njit(cache=True, nogil=True)
+def _look(h: Histories, p: Tables, lo: int, hi: int, rows: tuple[int, int], as_of: I32, s: Scratch, seen: B) -> int:
+    """Place the windows of one customer at all its dates; returns the kinds of events it has."""
+    present = 0
+    late = 0
+    for i in range(lo, hi):
+        kind = h.kind[i]
+        if kind < 0:
+            s.late[late] = i
+            late += 1
+            kind = ~kind
+        present |= 1 << kind
+    for w in range(p.windows.shape[0]):
+        days, skip = p.windows[w]
+        start, end = lo, lo
+        for j in range(rows[1] - rows[0]):
+            limit = as_of[rows[0] + j] - skip
+            end = _advance(h.day, end, hi, limit)
+            if days > 0:
+                start = _advance(h.day, start, end, limit - days)
+            s.start[w, j], s.end[w, j] = start, end
+    for r in range(rows[0], rows[1]):
+        today = as_of[r]
+        s.resumable[r - rows[0]] = True
+        for k in range(late):
+            i = s.late[k]
+            if r > rows[0] and h.day[i] < as_of[r - 1] and _visible(h, i, today) != _visible(h, i, as_of[r - 1]):
+                s.resumable[r - rows[0]] = False
         for i in range(lo, hi):
-            if known[i] < today and until[i] >= today:
-                seen[s] = True
+            if h.day[i] >= today:
                 break
-        row[:] = np.nan
-        for g in range(groups.shape[0]):
-            days, skip, kinds, column = groups[g]
-            end = hi if skip == 0 else _first_at_or_after(day, lo, hi, today - skip)
-            start = lo if days == 0 else _first_at_or_after(day, lo, end, today - skip - days)
-            _window(
-                day, known, until, kind, values, codes, month, start, end, today, kinds, column,
-                ops[starts[g]:starts[g + 1]], by[starts[g]:starts[g + 1]], columns[starts[g]:starts[g + 1]],
-                row, gaps, weight, touched,
-            )  # fmt: skip
-        for f in range(row.size):
-            if math.isnan(row[f]):
-                row[f] = empty[f]
-        for k in range(combined.shape[0]):
-            op, a, b, out = combined[k]
-            if op == RATIO:
-                row[out] = row[a] / row[b] if row[b] > 0 else empty[out]
-            else:
-                row[out] = row[a] - row[b]
-            if math.isnan(row[out]):
-                row[out] = empty[out]
+            if h.kind[i] >= 0 or _visible(h, i, today):
+                seen[r] = True
+                break
+    return present
 
 
 @nb.njit(cache=True, nogil=True)
-def _first_at_or_after(day: I32, lo: int, hi: int, limit: int) -> int:
-    """First row of lo:hi whose day is not before `limit`."""
-    while lo < hi:
-        middle = (lo + hi) >> 1
+def _visible(h: Histories, i: int, today: int) -> bool:
+    """Whether an event that was known late or replaced was known and valid before `today`."""
+    return bool(h.known[i] < today and h.until[i] >= today)
+
+
+@nb.njit(cache=True, nogil=True)
+def _advance(day: I32, at: int, hi: int, limit: int) -> int:
+    """First row of at:hi whose day is not before `limit`, sought near `at` first."""
+    low = at
+    step = 1
+    while low + step <= hi and day[low + step - 1] < limit:
+        low += step
+        step *= 2
+    high = min(low + step - 1, hi)
+    while low < high:
+        middle = (low + high) >> 1
         if day[middle] < limit:
-            lo = middle + 1
+            low = middle + 1
         else:
-            hi = middle
-    return lo
+            high = middle
+    return low
 
 
 @nb.njit(cache=True, nogil=True)
-def _window(
-    day: I32, known: I32, until: I32, kind: I8, values: F64, codes: I32, month: I32,
-    start: int, end: int, today: int, kinds: int, column: int,
-    ops: I64, by: I64, columns: I64, row: F64, gaps: F64, weight: F64, touched: I64,
-) -> None:  # fmt: skip
-    """All features of one window: one pass for moments and gaps, one more for each that looks at codes."""
-    n = 0
-    valued = 0
+def _events(
+    h: Histories, p: Tables, g: int, calendar: I32, lo: int, rows: tuple[int, int], as_of: I32, s: Scratch, values: F64
+) -> None:
+    """Moments of the values and rhythm of the days of one window, at all dates of a customer."""
+    window, kinds, _, column, _, needs = p.groups[g]
+    begun, done, changed = -1, -1, True
+    n = valued = 0
     total = 0.0
-    shift = 0.0
-    square = 0.0
-    shifted = 0.0
-    largest = -math.inf
-    smallest = math.inf
-    first_day = 0
-    last_day = -1
-    active_days = 0
-    active_months = 0
-    last_month = -1
-    gap_count = 0
-    gap_sum = 0
-    gap_square = 0
-    gap_max = 0
-    years_of_month = np.zeros(12, np.int64)
-    for i in range(start, end):
-        if not (kinds >> kind[i]) & 1 or known[i] >= today or until[i] < today:
-            continue
-        n += 1
-        if column >= 0:
-            value = values[column, i]
-            if not math.isnan(value):
-                if valued == 0:
-                    shift = value
-                valued += 1
-                total += value
-                shifted += value - shift
-                square += (value - shift) * (value - shift)
-                largest = max(largest, value)
-                smallest = min(smallest, value)
-        if active_days == 0 or day[i] != last_day:
-            if active_days == 0:
-                first_day = day[i]
-            else:
-                gap = day[i] - last_day
-                gaps[gap_count] = gap
-                gap_count += 1
-                gap_sum += gap
-                gap_square += gap * gap
-                gap_max = max(gap_max, gap)
-            active_days += 1
-            last_day = day[i]
-            if active_months == 0 or month[i] != last_month:
-                active_months += 1
-                last_month = month[i]
-                years_of_month[last_month % 12] += 1
-    for k in range(ops.size):
-        op = ops[k]
-        answer = math.nan
-        if op == COUNT:
-            answer = n
-        elif op == ACTIVE_DAYS:
-            answer = active_days
-        elif op == ACTIVE_MONTHS:
-            answer = active_months
-        elif op == RECURRING_MONTHS:
-            answer = (years_of_month >= 2).sum()
-        elif op >= NUNIQUE:
-            answer = _codes(
-                op, codes[by[k]], values, column, kind, known, until, start, end, today, kinds, weight, touched
-            )
-        elif SUM <= op <= STD:
-            if valued > 0:
-                if op == SUM:
-                    answer = total
-                elif op == MEAN:
-                    answer = total / valued
-                elif op == MAX:
-                    answer = largest
-                elif op == MIN:
-                    answer = smallest
+    largest, smallest, std = -math.inf, math.inf, 0.0
+    first_day = last_day = active_days = active_months = last_month = 0
+    gap_count = gap_sum = gap_square = gap_max = 0
+    for r in range(rows[0], rows[1]):
+        today = as_of[r]
+        start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
+        if start != begun or not s.resumable[r - rows[0]]:
+            begun, done, changed = start, start, True
+            n = valued = 0
+            total = 0.0
+            largest, smallest = -math.inf, math.inf
+            active_days = active_months = 0
+            gap_count = gap_sum = gap_square = gap_max = 0
+            last_month = -(1 << 30)
+            s.years[:] = 0
+        for i in range(done, end):
+            kind = h.kind[i]
+            if kind < 0:
+                if not _visible(h, i, today):
+                    continue
+                kind = ~kind
+            if not (kinds >> kind) & 1:
+                continue
+            n += 1
+            changed = True
+            if column >= 0:
+                value = h.values[column, i]
+                if not math.isnan(value):
+                    valued += 1
+                    total += value
+                    largest = max(largest, value)
+                    smallest = min(smallest, value)
+            day = h.day[i]
+            if needs & NEEDS_RHYTHM and (active_days == 0 or day != last_day):
+                if active_days == 0:
+                    first_day = day
                 else:
-                    answer = math.sqrt(max(square / valued - (shifted / valued) ** 2, 0.0))
-        elif op == DAYS_SINCE_LAST:
-            if n > 0:
+                    gap = day - last_day
+                    if needs & NEEDS_MEDIAN:
+                        _insert(s.gaps, gap_count, gap)
+                    gap_count += 1
+                    gap_sum += gap
+                    gap_square += gap * gap
+                    gap_max = max(gap_max, gap)
+                active_days += 1
+                last_day = day
+                month = calendar[0, day - FIRST_DAY]
+                if month != last_month:
+                    active_months += 1
+                    last_month = month
+                    s.years[month % 12] += 1
+        done = end
+        if needs & NEEDS_STD and changed and valued > 0:
+            std = _std(h, start, end, kinds, today, column, total / valued, largest, smallest, valued)
+        changed = False
+        for k in range(p.starts[g], p.starts[g + 1]):
+            op = p.ops[k]
+            out = p.columns[k]
+            answer = math.nan
+            if n == 0:
+                answer = p.nothing[out]
+            elif op == COUNT:
+                answer = n
+            elif op <= STD:
+                if valued > 0:
+                    if op == SUM:
+                        answer = total
+                    elif op == COMPLETE_SUM:
+                        answer = total if valued == n else math.nan
+                    elif op == MEAN:
+                        answer = total / valued
+                    elif op == MAX:
+                        answer = largest
+                    elif op == MIN:
+                        answer = smallest
+                    else:
+                        answer = std
+                    answer /= p.units[column]
+            elif op == DAYS_SINCE_LAST:
                 answer = today - last_day
-        elif op == DAYS_SINCE_FIRST:
-            if n > 0:
+            elif op == DAYS_SINCE_FIRST:
                 answer = today - first_day
-        elif gap_count > 0:
-            spread = math.sqrt(gap_count * gap_square - gap_sum * gap_sum)
-            if op == GAP_MEAN:
-                answer = gap_sum / gap_count
-            elif op == GAP_STD:
-                answer = spread / gap_count
-            elif op == GAP_CV:
-                answer = spread / gap_sum if gap_count > 1 else math.nan
-            elif op == GAP_MAX:
-                answer = gap_max
-            else:
-                answer = np.median(gaps[:gap_count])
-        row[columns[k]] = answer
+            elif op == ACTIVE_DAYS:
+                answer = active_days
+            elif op == ACTIVE_MONTHS:
+                answer = active_months
+            elif op == RECURRING_MONTHS:
+                answer = (s.years >= 2).sum()
+            elif op == SILENCE_BEFORE:
+                answer = _silence(h, lo, start, kinds, today, first_day)
+            elif gap_count > 0:
+                spread = math.sqrt(gap_count * gap_square - gap_sum * gap_sum)
+                if op == GAP_MEAN:
+                    answer = gap_sum / gap_count
+                elif op == GAP_STD:
+                    answer = spread / gap_count
+                elif op == GAP_MAX:
+                    answer = gap_max
+                elif op == GAP_MEDIAN:
+                    middle = gap_count >> 1
+                    answer = s.gaps[middle]
+                    if gap_count % 2 == 0:
+                        answer = (answer + s.gaps[middle - 1]) / 2
+                elif gap_count > 1:
+                    answer = spread / gap_sum if op == GAP_CV else (spread - gap_sum) / (spread + gap_sum)
+            values[out, r] = answer
+
+
+@nb.njit(cache=True, nogil=True)
+def _insert(ascending: I32, n: int, value: int) -> None:
+    """Put `value` into its place among the first `n`."""
+    at = n
+    while at > 0 and ascending[at - 1] > value:
+        ascending[at] = ascending[at - 1]
+        at -= 1
+    ascending[at] = value
+
+
+@nb.njit(cache=True, nogil=True)
+def _std(
+    h: Histories, start: int, end: int, kinds: int, today: int, column: int,
+    mean: float, largest: float, smallest: float, n: int,
+) -> float:  # fmt: skip
+    """Population standard deviation; squares of (value − mean) / reach add up as whole multiples of n / 2⁶², so that
+    the order of the events leaves no trace."""
+    reach = max(largest - mean, mean - smallest)
+    if not reach > 0:
+        return 0.0
+    scale = 2.0**62 / n
+    square = np.int64(0)
+    for i in range(start, end):
+        kind = h.kind[i]
+        if kind < 0:
+            if not _visible(h, i, today):
+                continue
+            kind = ~kind
+        value = h.values[column, i]
+        if (kinds >> kind) & 1 and not math.isnan(value):
+            deviation = (value - mean) / reach
+            square += np.int64(deviation * deviation * scale + 0.5)
+    return reach * math.sqrt(square / scale / n)
+
+
+@nb.njit(cache=True, nogil=True)
+def _silence(h: Histories, lo: int, start: int, kinds: int, today: int, first_day: int) -> float:
+    """Days from the last event before row `start` to `first_day`; NaN where there is none."""
+    for i in range(start - 1, lo - 1, -1):
+        kind = h.kind[i]
+        if kind < 0:
+            if not _visible(h, i, today):
+                continue
+            kind = ~kind
+        if (kinds >> kind) & 1:
+            return float(first_day - h.day[i])
+    return math.nan
 
 
 @nb.njit(cache=True, nogil=True)
 def _codes(
-    op: int, codes: I32, values: F64, column: int, kind: I8, known: I32, until: I32,
-    start: int, end: int, today: int, kinds: int, weight: F64, touched: I64,
-) -> float:  # fmt: skip
-    """Number of distinct codes, or the top one's share or the entropy (nats) of their weights; `weight` stays zero."""
-    found = 0
-    total = 0.0
-    for i in range(start, end):
-        code = codes[i]
-        if code < 0 or not (kinds >> kind[i]) & 1 or known[i] >= today or until[i] < today:
-            continue
-        value = 1.0 if column < 0 or op == NUNIQUE else values[column, i]
-        if not value > 0:
-            continue
-        if weight[code] == 0.0:
-            touched[found] = code
-            found += 1
-        weight[code] += value
-        total += value
-    answer = math.nan
-    if op == NUNIQUE:
-        answer = found
-    elif found > 0:
-        if op == TOP_SHARE:
-            answer = 0.0
+    h: Histories, p: Tables, g: int, calendar: I32, rows: tuple[int, int], as_of: I32, s: Scratch, values: F64
+) -> None:
+    """Distinct codes of one window, the top one's share and the entropy (nats) of their weights."""
+    window, kinds, _, column, by, _ = p.groups[g]
+    weight, touched = s.weight, s.touched
+    begun, done = -1, -1
+    n = found = 0
+    total = top = 0.0
+    spread = np.int64(0)
+    for r in range(rows[0], rows[1]):
+        today = as_of[r]
+        start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
+        if start != begun or not s.resumable[r - rows[0]]:
             for k in range(found):
-                answer = max(answer, weight[touched[k]] / total)
-        else:
-            answer = 0.0
-            for k in range(found):
-                share = weight[touched[k]] / total
-                answer -= share * math.log(share)
+                weight[touched[k]] = 0.0
+            begun, done = start, start
+            n = found = 0
+            total = top = 0.0
+            spread = np.int64(0)
+        for i in range(done, end):
+            kind = h.kind[i]
+            if kind < 0:
+                if not _visible(h, i, today):
+                    continue
+                kind = ~kind
+            if not (kinds >> kind) & 1:
+                continue
+            n += 1
+            if by < h.codes.shape[0]:
+                code = h.codes[by, i]
+            else:
+                code = calendar[by - h.codes.shape[0] + 1, h.day[i] - FIRST_DAY]
+            value = 1.0 if column < 0 else h.values[column, i]
+            if code < 0 or not value > 0:
+                continue
+            before = weight[code]
+            if before == 0.0:
+                touched[found] = code
+                found += 1
+            weight[code] = before + value
+            total += value
+            top = max(top, before + value)
+            if column < 0:
+                spread += _n_log_n(np.int64(before) + 1) - _n_log_n(np.int64(before))
+        done = end
+        for k in range(p.starts[g], p.starts[g + 1]):
+            op = p.ops[k]
+            answer = math.nan
+            if n == 0:
+                answer = p.nothing[p.columns[k]]
+            elif op == NUNIQUE:
+                answer = found
+            elif found == 1:
+                answer = 1.0 if op == TOP_SHARE else 0.0
+            elif found > 1:
+                answer = top / total if op == TOP_SHARE else math.log(total) - spread / FRACTION / total
+            values[p.columns[k], r] = answer
     for k in range(found):
         weight[touched[k]] = 0.0
-    return answer
+
+
+@nb.njit(cache=True, nogil=True)
+def _n_log_n(n: np.int64) -> np.int64:
+    if n < N_LOG_N.size:
+        return np.int64(N_LOG_N[n])
+    return np.int64(n * math.log(n) * FRACTION + 0.5)
+
+
+@nb.njit(cache=True, nogil=True)
+def _shares(h: Histories, p: Tables, g: int, rows: tuple[int, int], as_of: I32, s: Scratch, values: F64) -> None:
+    """The share of a window's events, or of their amounts, that meet a condition, where that can be known."""
+    window, kinds, _, column, condition, _ = p.groups[g]
+    begun, done = -1, -1
+    n = 0
+    known = met = 0.0
+    for r in range(rows[0], rows[1]):
+        today = as_of[r]
+        start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
+        if start != begun or not s.resumable[r - rows[0]]:
+            begun, done = start, start
+            n = 0
+            known = met = 0.0
+        for i in range(done, end):
+            kind = h.kind[i]
+            if kind < 0:
+                if not _visible(h, i, today):
+                    continue
+                kind = ~kind
+            if not (kinds >> kind) & 1:
+                continue
+            n += 1
+            said = h.flags[i] >> 2 * condition
+            value = 1.0 if column < 0 else abs(h.values[column, i])
+            if said & 1 and not math.isnan(value):
+                known += value
+                if said & 2:
+                    met += value
+        done = end
+        for k in range(p.starts[g], p.starts[g + 1]):
+            answer = p.nothing[p.columns[k]] if n == 0 else math.nan
+            if known > 0:
+                answer = met / known
+            values[p.columns[k], r] = answer
+
+
+@nb.njit(cache=True, nogil=True)
+def _invoices(
+    h: Histories, p: Tables, g: int, lo: int, rows: tuple[int, int], as_of: I32, s: Scratch, values: F64
+) -> None:
+    """How late the invoices that fell due in a window were paid, and what of them is open.
+
+    An invoice is the invoice_due events of one ref: their amounts added, their last due day. It is settled when the
+    payments of its ref reach its amount, on the day of the last of them; it is late by the days from its due day to
+    that day, or to as_of while it is open.
+    """
+    window, _, _, column, by, _ = p.groups[g]
+    days = p.windows[window, 0]
+    for r in range(rows[0], rows[1]):
+        today, end = as_of[r], s.end[window, r - rows[0]]
+        found = 0
+        for i in range(lo, end):
+            if _is(h, i, INVOICE_DUE, today) and h.due[i] != FOREVER:
+                ref = h.codes[by, i]
+                if s.weight[ref] == 0.0:
+                    s.weight[ref] = 1.0
+                    s.touched[found] = ref
+                    found += 1
+                    s.balance[ref] = 0.0
+                    s.due[ref] = h.due[i]
+                    s.paid_on[ref] = -FOREVER
+                s.due[ref] = max(s.due[ref], h.due[i])
+                amount = h.values[column, i]
+                if not math.isnan(amount):
+                    s.balance[ref] -= amount
+        for i in range(lo, end):
+            if _is(h, i, PAYMENT, today) and s.weight[h.codes[by, i]] > 0:
+                ref = h.codes[by, i]
+                amount = h.values[column, i]
+                if not math.isnan(amount):
+                    s.balance[ref] += amount
+                s.paid_on[ref] = max(s.paid_on[ref], h.day[i])
+        fell_due = late = late_sum = late_max = open_max = 0
+        overdue = 0.0
+        for k in range(found):
+            ref = s.touched[k]
+            s.weight[ref] = 0.0
+            due = s.due[ref]
+            if due >= today or (days > 0 and due < today - days):
+                continue
+            is_open = s.paid_on[ref] == -FOREVER or s.balance[ref] < 0
+            delay = max(0, (today if is_open else s.paid_on[ref]) - due)
+            fell_due += 1
+            late += delay > 0
+            late_sum += delay
+            late_max = max(late_max, delay)
+            if is_open:
+                open_max = max(open_max, delay)
+                overdue -= min(s.balance[ref], 0.0)
+        for k in range(p.starts[g], p.starts[g + 1]):
+            op = p.ops[k]
+            answer = p.nothing[p.columns[k]]
+            if fell_due > 0:
+                if op == DAYS_LATE_MEAN:
+                    answer = late_sum / fell_due
+                elif op == DAYS_LATE_MAX:
+                    answer = late_max
+                elif op == LATE_SHARE:
+                    answer = late / fell_due
+                elif op == OVERDUE_BALANCE:
+                    answer = overdue / p.units[column]
+                else:
+                    answer = open_max
+            values[p.columns[k], r] = answer
+
+
+@nb.njit(cache=True, nogil=True)
+def _is(h: Histories, i: int, wanted: int, today: int) -> bool:
+    """Whether event `i` is of a wanted kind, carries a ref, and is visible."""
+    kind = h.kind[i]
+    if kind < 0:
+        if not _visible(h, i, today):
+            return False
+        kind = ~kind
+    return bool((wanted >> kind) & 1 == 1 and h.flags[i] & NAMED != 0)
+
+
+@nb.njit(cache=True, nogil=True)
+def _combine(p: Tables, k: int, values: F64) -> None:
+    op, a, b, out = p.combined[k]
+    for r in range(values.shape[1]):
+        x, y = values[a, r], values[b, r]
+        answer = math.nan
+        if op == RATIO:
+            if y > 0:
+                answer = x / y
+        elif op == DIFFERENCE:
+            answer = x - y
+        elif x >= 0 and y >= 0 and x + y > 0:
+            answer = min(x, y) / max(x, y)
+        values[out, r] = p.empty[out] if math.isnan(answer) else answer

@@ -28,24 +28,22 @@ class Scorer:
 
     def score(self, request: ScoreRequest) -> dict[str, Any]:
         """The record of one customer, as `serving.schema.CustomerScore` describes it."""
-        zone = ZoneInfo(self.live.snapshot.timezone)
+        company = self.live.snapshot.company
+        zone = ZoneInfo(company.timezone)
         as_of = request.as_of or datetime.now(UTC).astimezone(zone).date() + timedelta(days=1)
         customer = self.pseudonyms.of(request.customer_id)
-        events = [self._event(event, zone) for event in request.events]
-        row = feature_row(PROGRAM, customer, events, as_of, zone)
+        events = [self._event(event) for event in request.events]
+        row = feature_row(PROGRAM, customer, events, as_of, company)
         return record(self.live, self.live.grade(row[None, :]), 0, as_of) | {"customer_id": request.customer_id}
 
     def warm(self) -> None:
         """Answer once, so that everything is compiled and loaded before the first request."""
-        zone = ZoneInfo(self.live.snapshot.timezone)
         events = [Event(datetime(2020, 1, day, tzinfo=UTC), "purchase", amount=100, item="x") for day in (1, 9, 20)]
-        self.live.grade(feature_row(PROGRAM, "warm", events, date(2020, 2, 1), zone)[None, :])
+        row = feature_row(PROGRAM, "warm", events, date(2020, 2, 1), self.live.snapshot.company)
+        self.live.grade(row[None, :])
 
-    def _event(self, event: EventIn, zone: ZoneInfo) -> Event:
+    def _event(self, event: EventIn) -> Event:
         said = {name: getattr(event, name) for name in EventIn.model_fields}
-        for name in ("ts", "known_at", "known_until"):
-            if said[name] is not None and said[name].tzinfo is None:
-                said[name] = said[name].replace(tzinfo=zone)
         if event.counterparty is not None:
             said["counterparty"] = self.pseudonyms.of(event.counterparty)
         return Event(**said)

@@ -12,6 +12,7 @@ from classification.grade import classify as grade
 from classification.promote import GATE_TAG, TASKS_TAG, Promotion, gate_verdict
 from classification.promote import promote as pass_gate
 from classification.scheme import check_facts, load_scheme, scheme_text
+from features.company import Company
 from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.ingest import data_end
@@ -64,7 +65,7 @@ class Job:
         report, settings = self.report(), load_settings()
         first = date.fromisoformat(report["first_day"])
         cuts = plan_cuts(first, data_end(report), settings, as_of, grade_as_of)
-        origin = Origin(self.source.name, report["key"], report["timezone"], settings.horizon_days)
+        origin = Origin(self.source.name, report["key"], Company.from_json(report["company"]), settings.horizon_days)
         write_snapshots(self.workspace, origin, cuts, self.progress)
 
     def train(self) -> Release:
@@ -107,7 +108,7 @@ class Job:
         release = registry.fetch(self.source.name)
         origin = self._origin()
         base = read_snapshots(self.workspace, [read_cuts(self.workspace).grade])[0]
-        live, folder = grade(self.workspace, release, base, origin.key, origin.timezone)
+        live, folder = grade(self.workspace, release, base, origin)
         self.progress("classify", 1, 1)
         store.publish(self.workspace, live, folder, self.progress)
         return live, folder

@@ -7,40 +7,51 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from features.online import Event, event_digest
-from features.tables.events import CUSTOMERS, EVENTS
+from features.company import Company
+from features.online import FIELDS, Event, event_digest
+from features.tables.events import CUSTOMERS, EVENTS, KINDS
 
-ZONE = ZoneInfo("America/New_York")
+COMPANY = Company(
+    timezone="America/New_York", just_below=(9_000, 10_000), round_to=1_000, high_risk_countries=("a", "ü")
+)
+ZONE = ZoneInfo(COMPANY.timezone)
 START = datetime(2020, 1, 1, tzinfo=UTC)
 AS_OF = date(2021, 7, 1)
 
 _names = st.none() | st.sampled_from(["a", "b", "ü", "day 2020-01-01"])
+_kinds = st.sampled_from(["purchase", "purchase", "return", "visit", "invoice_due", "payment", "transfer_in", *KINDS])
+_amounts = st.none() | st.integers(0, 10**7) | st.sampled_from([0, 8_999, 9_000, 9_999, 10_000, 50_000])
 
 
 @st.composite
 def events(draw: st.DrawFn, first: int = 0, last: int = 700) -> Event:
     """One event between two days after START; amounts as the contract wants them."""
-    kind = draw(st.sampled_from(["purchase", "purchase", "return", "visit", "complaint"]))
-    ts = START + timedelta(days=draw(st.integers(first, last)), minutes=draw(st.integers(0, 1439)))
-    amount = draw(st.none() | st.integers(0, 10**7))
+    kind = draw(_kinds)
+    minute = draw(st.sampled_from([300, 301, *range(0, 1440, 37)]))  # 300: midnight in New York, in winter
+    ts = START + timedelta(days=draw(st.integers(first, last)), minutes=minute)
+    amount = draw(_amounts)
     late = draw(st.sampled_from([0, 0, 0, 3, 200]))
     replaced = draw(st.sampled_from([None, None, None, 1, 90]))
     known = ts + timedelta(days=late)
+    due = draw(st.none() | st.integers(-30, 90))
     return Event(
         ts=ts,
         kind=kind,
         ref=draw(_names),
-        amount=None
-        if amount is None or kind not in ("purchase", "return")
-        else amount * (-1 if kind == "return" else 1),
+        amount=-amount if amount and kind == "return" else amount,
         cost=draw(st.none() | st.integers(-(10**6), 10**6)),
         quantity=draw(st.none() | st.floats(-1000, 1000, allow_nan=False)),
         item=draw(_names),
         channel=draw(_names),
+        counterparty=draw(st.none() | st.sampled_from([f"{k:032x}" for k in range(3)])),
+        country=draw(_names),
+        due_day=None if due is None else ts.date() + timedelta(days=due),
+        score=draw(st.none() | st.floats(0, 10, allow_nan=False)),
         known_at=known,
         known_until=None if replaced is None else known + timedelta(days=replaced),
     )
@@ -58,18 +69,23 @@ def first_known(event: Event) -> tuple[datetime, bool, datetime]:
 
 def customer(i: int) -> str:
     """A pseudonym."""
-    return f"{i * 0x9E3779B97F4A7C15 % 2**128:032x}"
+    return f"{i * 0x9E3779B97F4A7C15F39CC0605CEDC834 % 2**128:032x}"
 
 
-def write_tables(folder: Path, base: Sequence[Sequence[Event]]) -> None:
+def unique(i: int, history: Sequence[Event]) -> dict[str, Event]:
+    """The events of customer `i`, each once, by their ids."""
+    arrived = sorted(history, key=first_known, reverse=True)
+    return {event_digest(customer(i), event, ZONE): event for event in arrived}
+
+
+def write_tables(folder: Path, base: Sequence[Sequence[Event]], row_group_size: int = 100_000) -> None:
     """The event table of customers 0, 1, … and an empty customer table, as ingest would leave them."""
     rows = []
     for i, history in enumerate(base):
-        unique = {event_digest(customer(i), event): event for event in sorted(history, key=first_known, reverse=True)}
-        for id_, event in unique.items():
+        for id_, event in unique(i, history).items():
             local = event.ts.astimezone(ZONE)
-            said = {name: getattr(event, name) for name in Event.__slots__}
+            said = dict(zip(FIELDS, msgspec.structs.astuple(event), strict=True))
             rows.append(said | {"event_id": id_, "customer_id": customer(i), "day": local.date(), "hour": local.hour})
     table = pa.Table.from_pylist(rows, EVENTS) if rows else EVENTS.empty_table()
-    pq.write_table(table, folder / "events.parquet")
+    pq.write_table(table, folder / "events.parquet", row_group_size=row_group_size)
     pq.write_table(CUSTOMERS.empty_table(), folder / "customers.parquet")

@@ -8,11 +8,11 @@ from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.batch import feature_table, matrix
+from features.batch import matrix, write_features
 from features.catalogue import CATALOGUE, NAMES
+from features.company import Company
 from features.progress import Progress, silent
 from features.workspace import Workspace, read_json, read_parquet, staged, write_json
 from training.backtest import Cuts
@@ -34,25 +34,23 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Origin:
-    """What snapshots were computed from: the source, the key of its pseudonyms, its time zone, the labels' horizon."""
+    """What snapshots were computed from: the source, the key of its pseudonyms, the company, the labels' horizon."""
 
     source: str
     key: str
-    timezone: str
+    company: Company
     horizon_days: int
 
 
 def write_snapshots(workspace: Workspace, origin: Origin, cuts: Cuts, progress: Progress = silent) -> None:
     """Compute features and labels of all dates of `cuts` into `workspace.features`, all or nothing."""
-    timezone, horizon_days = origin.timezone, origin.horizon_days
-    features = label_features(horizon_days)
+    company, horizon_days = origin.company, origin.horizon_days
+    labels = label_features(horizon_days)
     ends = [closes(day, horizon_days) for day in cuts.labelled]
     with staged(workspace.features) as folder:
-        rows = feature_table(workspace.tables, timezone, CATALOGUE, cuts.all, progress)
-        pq.write_table(rows, folder / "features.parquet", compression="zstd")
-        labels = feature_table(workspace.tables, timezone, features, ends)
-        pq.write_table(labels, folder / "labels.parquet", compression="zstd")
-        write_json(folder / "cuts.json", {**vars(origin), **cuts.to_json()})
+        write_features(workspace.tables, company, CATALOGUE, cuts.all, folder / "features.parquet", progress)
+        write_features(workspace.tables, company, labels, ends, folder / "labels.parquet")
+        write_json(folder / "cuts.json", {**vars(origin), "company": company.model_dump(), **cuts.to_json()})
 
 
 def read_cuts(workspace: Workspace) -> Cuts:
@@ -63,7 +61,8 @@ def read_cuts(workspace: Workspace) -> Cuts:
 def read_origin(workspace: Workspace) -> Origin:
     """What `write_snapshots` computed from."""
     found = read_json(workspace.needs(workspace.features / "cuts.json", "scoring features"))
-    return Origin(*(found[field.name] for field in fields(Origin)))
+    said = {field.name: found[field.name] for field in fields(Origin)}
+    return Origin(**said | {"company": Company.from_json(said["company"])})
 
 
 def read_snapshots(workspace: Workspace, dates: Sequence[date]) -> list[Snapshot]:

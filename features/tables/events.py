@@ -37,7 +37,7 @@ KINDS = (
 )
 """What can happen. The position is the code of the kind inside the kernel: only ever append."""
 
-FAMILIES = ("social", "behavioural", "value", "risk", "occupational", "discipline", "private")
+FAMILIES = ("social", "behavioural", "value", "demand", "risk", "occupational", "discipline", "private")
 """What a feature or an attribute speaks of. `private` never reaches a model, a log or MLflow."""
 
 INSTANT = pa.timestamp("us", tz="UTC")

@@ -101,7 +101,7 @@ def _report(intake: Intake, counts: list[Counts]) -> dict[str, Any]:
     ).fetchall()[0]
     return {
         "source": intake.source.name,
-        "timezone": intake.source.timezone,
+        "company": intake.source.company().model_dump(),
         "key": intake.pseudonyms.fingerprint,
         "first_day": first.isoformat(),
         "last_day": last.isoformat(),

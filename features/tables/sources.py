@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from features.company import Company, Hour, Zone
 from features.config import Config, load_config
 from features.errors import InputError
 from features.tables.events import FAMILIES, KINDS
@@ -167,23 +168,42 @@ class ItemTable(Config):
 Table = EventTable | CustomerTable | ItemTable
 
 
+class Monitoring(Config):
+    """What the company watches for; amounts in the major unit.
+
+    just_below: the share below `reporting_threshold` that counts as just below it.
+    """
+
+    night: tuple[Hour, Hour] = (22, 6)
+    reporting_threshold: Annotated[float, Field(gt=0)] | None = None
+    just_below: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    round_to: Annotated[float, Field(gt=0)] | None = None
+    high_risk_countries: tuple[str, ...] = ()
+
+
 class Source(Config):
     """A company's tables. Amounts are read in the currency's major unit and kept in its minor one."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: str
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     currency: str = "EUR"
     decimals: Annotated[int, Field(ge=0, le=4)] = 2
     tables: Annotated[tuple[Annotated[Table, Field(discriminator="gives")], ...], Field(min_length=1)]
     rules: dict[str, Severity] = Field({})
+    monitoring: Monitoring = Monitoring()
 
-    @field_validator("timezone", mode="after")
-    @classmethod
-    def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones() or zone == "localtime":
-            raise ValueError("a time zone of the IANA database, such as Europe/London")
-        return zone
+    def company(self) -> Company:
+        """What the features need to know, in minor units."""
+        watched, unit = self.monitoring, 10**self.decimals
+        threshold = None if watched.reporting_threshold is None else round(watched.reporting_threshold * unit)
+        return Company(
+            timezone=self.timezone,
+            night=watched.night,
+            just_below=None if threshold is None else (round(threshold * (1 - watched.just_below)), threshold),
+            round_to=None if watched.round_to is None else max(1, round(watched.round_to * unit)),
+            high_risk_countries=watched.high_risk_countries,
+        )
 
     def today(self, now: float | None = None) -> date:
         """The present day in the company's time zone (`now`: seconds since 1970, for tests)."""

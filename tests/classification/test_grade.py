@@ -17,7 +17,7 @@ from tests.conftest import Ran
 from training import registry
 from training.evaluate import Verdict
 from training.metrics import Comparison
-from training.snapshots import read_snapshots
+from training.snapshots import read_origin, read_snapshots
 
 
 @pytest.mark.real
@@ -44,10 +44,9 @@ def test_a01_everyone_has_one_class_and_one_code(online_retail: Ran) -> None:
 def test_grading_again_gives_the_same_bytes(sample: Ran) -> None:
     """Same release, same base, same files."""
     before = {path.name: path.read_bytes() for path in sample.folder.iterdir()}
-    report = sample.job.report()
     base = read_snapshots(sample.workspace, [date(2026, 11, 1)])[0]
     release = registry.fetch("sample", sample.version)
-    classify(sample.workspace, release, base, report["key"], report["timezone"])
+    classify(sample.workspace, release, base, read_origin(sample.workspace))
     assert {path.name: path.read_bytes() for path in sample.folder.iterdir()} == before
 
 
