@@ -26,9 +26,10 @@ from features.calendar import day_number
 from features.company import Company
 from features.history import Histories
 from features.kernel import compute
-from features.pack import Ids, pack_ids, sort_histories, unpack_ids
+from features.pack import Ids, pack_ids, unpack_ids
 from features.parts import read_parts
 from features.progress import Progress, silent
+from features.sort import sort_histories
 from features.spec import AnyFeature, Program, compile_features
 from features.workspace import damaged
 
@@ -139,13 +140,11 @@ def _run(
     threads = threads or usable_cores()
     with _damage_reported(tables), tempfile.TemporaryDirectory() as spill, ThreadPoolExecutor(threads) as pool:
         parts = read_parts(tables / "events.parquet", program, company, pool, threads, Path(spill), progress)
-        others, since = _known_customers(tables / "customers.parquet")
-        owner = parts.of(others.high)
+        known = parts.known(*_known_customers(tables / "customers.parquet"))
 
         def work(block: int) -> None:
-            mine = owner == block
-            found = sort_histories(parts.take(block), program, Ids(*(half[mine] for half in others)), since[mine])
-            for table in block_rows(Block(*found), program, schema, dates):
+            found = Block(*sort_histories(parts.take(block), known[block], program))
+            for table in block_rows(found, program, schema, dates):
                 take(block, table)
 
         for done, _ in enumerate(pool.map(work, range(parts.count)), 1):

@@ -21,7 +21,7 @@ class Histories(NamedTuple):
     offsets (c + 1,): customer i has rows offsets[i]:offsets[i + 1]; day (n,): when it happened; kind (n,): position
     in KINDS, or ~position for an event that was known only after its day or was replaced: then known and until (n,)
     say the days (until FOREVER: never); flags (n,): NAMED, and for condition k bit 2k: it can be known, bit 2k + 1: it
-    holds; due (n,): due day, FOREVER for none; values (v, n): whole numbers (`spec.COLUMNS`), NaN for null; codes
+    holds; due (n,), empty unless asked for: due day, FOREVER for none; values (v, n): whole numbers (`spec.COLUMNS`), NaN for null; codes
     (k, n): numbered from 0 within each customer, −1 for null. v and k are the columns the program asks for.
     """
 
@@ -37,7 +37,7 @@ class Histories(NamedTuple):
 
 
 def empty_histories(program: Program, customers: int, rows: int) -> Histories:
-    """Arrays of the right shapes and types, to be filled."""
+    """Arrays of the right shapes and types, to be filled; without a due day, a flag or a replacement."""
     return Histories(
         offsets=np.zeros(customers + 1, np.int64),
         day=np.empty(rows, np.int32),
@@ -45,9 +45,9 @@ def empty_histories(program: Program, customers: int, rows: int) -> Histories:
         until=np.full(rows, FOREVER, np.int32),
         kind=np.empty(rows, np.int8),
         flags=np.zeros(rows, np.int16),
-        due=np.full(rows, FOREVER, np.int32),
-        values=np.full((len(program.values), rows), np.nan),
-        codes=np.full((len(program.codes), rows), -1, np.int32),
+        due=np.full(rows if program.due else 0, FOREVER, np.int32),
+        values=np.empty((len(program.values), rows)),
+        codes=np.empty((len(program.codes), rows), np.int32),
     )
 
 

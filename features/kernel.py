@@ -41,10 +41,18 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 
-class Scratch(NamedTuple):
-    """Room for one customer at a time. start, end (windows, dates): rows of each window at each date; resumable
-    (dates,): whether what was visible the date before still is; the rest: counters, of its longest history."""
+NO_VALUES = np.empty(0)
 
+CUSTOMERS_AT_ONCE = 128
+"""So many customers go through a pass before the next begins: few calls, and their events stay in the cache."""
+
+
+class Scratch(NamedTuple):
+    """Room for some customers. present (customers,): the kinds of their events; start, end (windows, rows): the
+    events in each window at each row of theirs; resumable (rows,): whether what was visible at the date before still
+    is; the rest: counters for one customer at a time."""
+
+    present: I64
     start: I64
     end: I64
     resumable: B
@@ -79,37 +87,36 @@ def compute(
 @nb.njit(cache=True, nogil=True)
 def _compute(h: Histories, p: Tables, calendar: I32, spine: I64, as_of: I32, first: int, values: F64, seen: B) -> None:
     s = _scratch(h, p, spine, first)
-    for c in range(spine.size - 1):
-        lo, hi = h.offsets[first + c], h.offsets[first + c + 1]
-        rows = (spine[c], spine[c + 1])
-        present = _look(h, p, lo, hi, rows, as_of, s, seen)
+    for begin in range(0, spine.size - 1, CUSTOMERS_AT_ONCE):
+        some = (begin, min(begin + CUSTOMERS_AT_ONCE, spine.size - 1))
+        offsets = h.offsets[first + some[0] : first + some[1] + 1]
+        rows = spine[some[0] : some[1] + 1]
+        _look(h, p, offsets, rows, as_of, s, seen)
         for g in range(p.groups.shape[0]):
             fold = p.groups[g, 2]
-            if not p.groups[g, 1] & present:
-                for k in range(p.starts[g], p.starts[g + 1]):
-                    values[p.columns[k], rows[0] : rows[1]] = p.nothing[p.columns[k]]
-            elif fold == EVENTS_FOLD:
-                _events(h, p, g, calendar, lo, rows, as_of, s, values)
+            if fold == EVENTS_FOLD:
+                _events(h, p, g, calendar, offsets, rows, as_of, s, values)
             elif fold == CODES_FOLD:
                 _codes(h, p, g, calendar, rows, as_of, s, values)
             elif fold == SHARES_FOLD:
                 _shares(h, p, g, rows, as_of, s, values)
             else:
-                _invoices(h, p, g, lo, rows, as_of, s, values)
+                _invoices(h, p, g, offsets, rows, as_of, s, values)
     for k in range(p.combined.shape[0]):
         _combine(p, k, values)
 
 
 @nb.njit(cache=True, nogil=True)
 def _scratch(h: Histories, p: Tables, spine: I64, first: int) -> Scratch:
-    longest, dates = 12, 1
+    longest, rows = 12, 1
     for c in range(spine.size - 1):
         longest = max(longest, h.offsets[first + c + 1] - h.offsets[first + c])
-        dates = max(dates, spine[c + 1] - spine[c])
+        rows = max(rows, spine[min(c + CUSTOMERS_AT_ONCE, spine.size - 1)] - spine[c])
     return Scratch(
-        np.empty((p.windows.shape[0], dates), np.int64),
-        np.empty((p.windows.shape[0], dates), np.int64),
-        np.empty(dates, np.bool_),
+        np.empty(CUSTOMERS_AT_ONCE, np.int64),
+        np.empty((p.windows.shape[0], rows), np.int64),
+        np.empty((p.windows.shape[0], rows), np.int64),
+        np.empty(rows, np.bool_),
         np.empty(longest, np.int64),
         np.empty(longest, np.int32),
         np.zeros(12, np.int64),
@@ -122,40 +129,49 @@ def _scratch(h: Histories, p: Tables, spine: I64, first: int) -> Scratch:
 
 
 @nb.njit(cache=True, nogil=True)
-def _look(h: Histories, p: Tables, lo: int, hi: int, rows: tuple[int, int], as_of: I32, s: Scratch, seen: B) -> int:
-    """Place the windows of one customer at all its dates; returns the kinds of events it has."""
-    present = 0
-    late = 0
-    for i in range(lo, hi):
-        kind = h.kind[i]
-        if kind < 0:
-            s.late[late] = i
-            late += 1
-            kind = ~kind
-        present |= 1 << kind
-    for w in range(p.windows.shape[0]):
-        days, skip = p.windows[w]
-        start, end = lo, lo
-        for j in range(rows[1] - rows[0]):
-            limit = as_of[rows[0] + j] - skip
-            end = _advance(h.day, end, hi, limit)
-            if days > 0:
-                start = _advance(h.day, start, end, limit - days)
-            s.start[w, j], s.end[w, j] = start, end
-    for r in range(rows[0], rows[1]):
-        today = as_of[r]
-        s.resumable[r - rows[0]] = True
-        for k in range(late):
-            i = s.late[k]
-            if r > rows[0] and h.day[i] < as_of[r - 1] and _visible(h, i, today) != _visible(h, i, as_of[r - 1]):
-                s.resumable[r - rows[0]] = False
+def _look(h: Histories, p: Tables, offsets: I64, rows: I64, as_of: I32, s: Scratch, seen: B) -> None:
+    """What the passes need to know of some customers: kinds of events, windows, what became visible late."""
+    for c in range(rows.size - 1):
+        lo, hi = offsets[c], offsets[c + 1]
+        present = 0
+        late = 0
         for i in range(lo, hi):
-            if h.day[i] >= today:
-                break
-            if h.kind[i] >= 0 or _visible(h, i, today):
-                seen[r] = True
-                break
-    return present
+            kind = h.kind[i]
+            if kind < 0:
+                s.late[late] = i
+                late += 1
+                kind = ~kind
+            present |= 1 << kind
+        s.present[c] = present
+        for w in range(p.windows.shape[0]):
+            days, skip = p.windows[w]
+            start, end = lo, lo
+            for r in range(rows[c], rows[c + 1]):
+                limit = as_of[r] - skip
+                end = _advance(h.day, end, hi, limit)
+                if days > 0:
+                    start = _advance(h.day, start, end, limit - days)
+                s.start[w, r - rows[0]], s.end[w, r - rows[0]] = start, end
+        for r in range(rows[c], rows[c + 1]):
+            today, before = as_of[r], as_of[max(r - 1, rows[c])]
+            s.resumable[r - rows[0]] = True
+            for k in range(late):
+                i = s.late[k]
+                if h.day[i] < before and _visible(h, i, today) != _visible(h, i, before):
+                    s.resumable[r - rows[0]] = False
+            for i in range(lo, hi):
+                if h.day[i] >= today:
+                    break
+                if h.kind[i] >= 0 or _visible(h, i, today):
+                    seen[r] = True
+                    break
+
+
+@nb.njit(cache=True, nogil=True)
+def _nothing(p: Tables, g: int, values: F64, begin: int, end: int) -> None:
+    """The answers of a group for a customer without any event of its kinds."""
+    for k in range(p.starts[g], p.starts[g + 1]):
+        values[p.columns[k], begin:end] = p.nothing[p.columns[k]]
 
 
 @nb.njit(cache=True, nogil=True)
@@ -184,119 +200,127 @@ def _advance(day: I32, at: int, hi: int, limit: int) -> int:
 
 @nb.njit(cache=True, nogil=True)
 def _events(
-    h: Histories, p: Tables, g: int, calendar: I32, lo: int, rows: tuple[int, int], as_of: I32, s: Scratch, values: F64
+    h: Histories, p: Tables, g: int, calendar: I32, offsets: I64, rows: I64, as_of: I32, s: Scratch, values: F64
 ) -> None:
-    """Moments of the values and rhythm of the days of one window, at all dates of a customer."""
+    """Moments of the values and rhythm of the days of one window."""
     window, kinds, _, column, _, needs = p.groups[g]
-    begun, done, changed = -1, -1, True
-    n = valued = 0
-    total = 0.0
-    largest, smallest, std = -math.inf, math.inf, 0.0
-    first_day = last_day = active_days = active_months = last_month = 0
-    gap_count = gap_sum = gap_square = gap_max = 0
-    for r in range(rows[0], rows[1]):
-        today = as_of[r]
-        start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
-        if start != begun or not s.resumable[r - rows[0]]:
-            begun, done, changed = start, start, True
-            n = valued = 0
-            total = 0.0
-            largest, smallest = -math.inf, math.inf
-            active_days = active_months = 0
-            gap_count = gap_sum = gap_square = gap_max = 0
-            last_month = -(1 << 30)
-            s.years[:] = 0
-        for i in range(done, end):
-            kind = h.kind[i]
-            if kind < 0:
-                if not _visible(h, i, today):
+    worth = h.values[column] if column >= 0 else NO_VALUES
+    for c in range(rows.size - 1):
+        if not kinds & s.present[c]:
+            _nothing(p, g, values, rows[c], rows[c + 1])
+            continue
+        begun, done, changed = -1, -1, True
+        n = valued = 0
+        total = 0.0
+        largest, smallest, std = -math.inf, math.inf, 0.0
+        first_day = last_day = active_days = active_months = last_month = 0
+        gap_count = gap_sum = gap_square = gap_max = 0
+        for r in range(rows[c], rows[c + 1]):
+            today = as_of[r]
+            start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
+            if start != begun or not s.resumable[r - rows[0]]:
+                begun, done, changed = start, start, True
+                n = valued = 0
+                total = 0.0
+                largest, smallest = -math.inf, math.inf
+                active_days = active_months = 0
+                gap_count = gap_sum = gap_square = gap_max = 0
+                last_month = -(1 << 30)
+                s.years[:] = 0
+            for i in range(done, end):
+                kind = h.kind[i]
+                if kind < 0:
+                    if not _visible(h, i, today):
+                        continue
+                    kind = ~kind
+                if not (kinds >> kind) & 1:
                     continue
-                kind = ~kind
-            if not (kinds >> kind) & 1:
-                continue
-            n += 1
-            changed = True
-            if column >= 0:
-                value = h.values[column, i]
-                if not math.isnan(value):
-                    valued += 1
-                    total += value
-                    largest = max(largest, value)
-                    smallest = min(smallest, value)
-            day = h.day[i]
-            if needs & NEEDS_RHYTHM and (active_days == 0 or day != last_day):
-                if active_days == 0:
-                    first_day = day
-                else:
-                    gap = day - last_day
-                    if needs & NEEDS_MEDIAN:
-                        _insert(s.gaps, gap_count, gap)
-                    gap_count += 1
-                    gap_sum += gap
-                    gap_square += gap * gap
-                    gap_max = max(gap_max, gap)
-                active_days += 1
-                last_day = day
-                month = calendar[0, day - FIRST_DAY]
-                if month != last_month:
-                    active_months += 1
-                    last_month = month
-                    s.years[month % 12] += 1
-        done = end
-        if needs & NEEDS_STD and changed and valued > 0:
-            std = _std(h, start, end, kinds, today, column, total / valued, largest, smallest, valued)
-        changed = False
-        for k in range(p.starts[g], p.starts[g + 1]):
-            op = p.ops[k]
-            out = p.columns[k]
-            answer = math.nan
-            if n == 0:
-                answer = p.nothing[out]
-            elif op == COUNT:
-                answer = n
-            elif op <= STD:
-                if valued > 0:
-                    if op == SUM:
-                        answer = total
-                    elif op == COMPLETE_SUM:
-                        answer = total if valued == n else math.nan
-                    elif op == MEAN:
-                        answer = total / valued
-                    elif op == MAX:
-                        answer = largest
-                    elif op == MIN:
-                        answer = smallest
+                n += 1
+                changed = True
+                if column >= 0:
+                    value = worth[i]
+                    if not math.isnan(value):
+                        valued += 1
+                        total += value
+                        if value > largest:
+                            largest = value
+                        if value < smallest:
+                            smallest = value
+                day = h.day[i]
+                if needs & NEEDS_RHYTHM and (active_days == 0 or day != last_day):
+                    if active_days == 0:
+                        first_day = day
                     else:
-                        answer = std
-                    answer /= p.units[column]
-            elif op == DAYS_SINCE_LAST:
-                answer = today - last_day
-            elif op == DAYS_SINCE_FIRST:
-                answer = today - first_day
-            elif op == ACTIVE_DAYS:
-                answer = active_days
-            elif op == ACTIVE_MONTHS:
-                answer = active_months
-            elif op == RECURRING_MONTHS:
-                answer = (s.years >= 2).sum()
-            elif op == SILENCE_BEFORE:
-                answer = _silence(h, lo, start, kinds, today, first_day)
-            elif gap_count > 0:
-                spread = math.sqrt(gap_count * gap_square - gap_sum * gap_sum)
-                if op == GAP_MEAN:
-                    answer = gap_sum / gap_count
-                elif op == GAP_STD:
-                    answer = spread / gap_count
-                elif op == GAP_MAX:
-                    answer = gap_max
-                elif op == GAP_MEDIAN:
-                    middle = gap_count >> 1
-                    answer = s.gaps[middle]
-                    if gap_count % 2 == 0:
-                        answer = (answer + s.gaps[middle - 1]) / 2
-                elif gap_count > 1:
-                    answer = spread / gap_sum if op == GAP_CV else (spread - gap_sum) / (spread + gap_sum)
-            values[out, r] = answer
+                        gap = day - last_day
+                        if needs & NEEDS_MEDIAN:
+                            _insert(s.gaps, gap_count, gap)
+                        gap_count += 1
+                        gap_sum += gap
+                        gap_square += gap * gap
+                        if gap > gap_max:
+                            gap_max = gap
+                    active_days += 1
+                    last_day = day
+                    month = calendar[0, day - FIRST_DAY]
+                    if month != last_month:
+                        active_months += 1
+                        last_month = month
+                        s.years[calendar[1, day - FIRST_DAY]] += 1
+            done = end
+            if needs & NEEDS_STD and changed and valued > 0:
+                std = _std(h, start, end, kinds, today, column, total / valued, largest, smallest, valued)
+            changed = False
+            for k in range(p.starts[g], p.starts[g + 1]):
+                op = p.ops[k]
+                out = p.columns[k]
+                answer = math.nan
+                if n == 0:
+                    answer = p.nothing[out]
+                elif op == COUNT:
+                    answer = n
+                elif op <= STD:
+                    if valued > 0:
+                        if op == SUM:
+                            answer = total
+                        elif op == COMPLETE_SUM:
+                            answer = total if valued == n else math.nan
+                        elif op == MEAN:
+                            answer = total / valued
+                        elif op == MAX:
+                            answer = largest
+                        elif op == MIN:
+                            answer = smallest
+                        else:
+                            answer = std
+                        answer /= p.units[column]
+                elif op == DAYS_SINCE_LAST:
+                    answer = today - last_day
+                elif op == DAYS_SINCE_FIRST:
+                    answer = today - first_day
+                elif op == ACTIVE_DAYS:
+                    answer = active_days
+                elif op == ACTIVE_MONTHS:
+                    answer = active_months
+                elif op == RECURRING_MONTHS:
+                    answer = (s.years >= 2).sum()
+                elif op == SILENCE_BEFORE:
+                    answer = _silence(h, offsets[c], start, kinds, today, first_day)
+                elif gap_count > 0:
+                    spread = math.sqrt(gap_count * gap_square - gap_sum * gap_sum)
+                    if op == GAP_MEAN:
+                        answer = gap_sum / gap_count
+                    elif op == GAP_STD:
+                        answer = spread / gap_count
+                    elif op == GAP_MAX:
+                        answer = gap_max
+                    elif op == GAP_MEDIAN:
+                        middle = gap_count >> 1
+                        answer = s.gaps[middle]
+                        if gap_count % 2 == 0:
+                            answer = (answer + s.gaps[middle - 1]) / 2
+                    elif gap_count > 1:
+                        answer = spread / gap_sum if op == GAP_CV else (spread - gap_sum) / (spread + gap_sum)
+                values[out, r] = answer
 
 
 @nb.njit(cache=True, nogil=True)
@@ -319,7 +343,7 @@ def _std(
     reach = max(largest - mean, mean - smallest)
     if not reach > 0:
         return 0.0
-    scale = 2.0**62 / n
+    scale, per_reach = 2.0**62 / n, 1 / reach
     square = np.int64(0)
     for i in range(start, end):
         kind = h.kind[i]
@@ -329,7 +353,7 @@ def _std(
             kind = ~kind
         value = h.values[column, i]
         if (kinds >> kind) & 1 and not math.isnan(value):
-            deviation = (value - mean) / reach
+            deviation = (value - mean) * per_reach
             square += np.int64(deviation * deviation * scale + 0.5)
     return reach * math.sqrt(square / scale / n)
 
@@ -349,66 +373,69 @@ def _silence(h: Histories, lo: int, start: int, kinds: int, today: int, first_da
 
 
 @nb.njit(cache=True, nogil=True)
-def _codes(
-    h: Histories, p: Tables, g: int, calendar: I32, rows: tuple[int, int], as_of: I32, s: Scratch, values: F64
-) -> None:
+def _codes(h: Histories, p: Tables, g: int, calendar: I32, rows: I64, as_of: I32, s: Scratch, values: F64) -> None:
     """Distinct codes of one window, the top one's share and the entropy (nats) of their weights."""
     window, kinds, _, column, by, _ = p.groups[g]
     weight, touched = s.weight, s.touched
-    begun, done = -1, -1
-    n = found = 0
-    total = top = 0.0
-    spread = np.int64(0)
-    for r in range(rows[0], rows[1]):
-        today = as_of[r]
-        start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
-        if start != begun or not s.resumable[r - rows[0]]:
-            for k in range(found):
-                weight[touched[k]] = 0.0
-            begun, done = start, start
-            n = found = 0
-            total = top = 0.0
-            spread = np.int64(0)
-        for i in range(done, end):
-            kind = h.kind[i]
-            if kind < 0:
-                if not _visible(h, i, today):
+    worth = h.values[column] if column >= 0 else NO_VALUES
+    of_day = by >= h.codes.shape[0]
+    code_of = calendar[by - h.codes.shape[0] + 1] if of_day else h.codes[by]
+    for c in range(rows.size - 1):
+        if not kinds & s.present[c]:
+            _nothing(p, g, values, rows[c], rows[c + 1])
+            continue
+        begun, done = -1, -1
+        n = found = 0
+        total = top = 0.0
+        spread = np.int64(0)
+        for r in range(rows[c], rows[c + 1]):
+            today = as_of[r]
+            start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
+            if start != begun or not s.resumable[r - rows[0]]:
+                for k in range(found):
+                    weight[touched[k]] = 0.0
+                begun, done = start, start
+                n = found = 0
+                total = top = 0.0
+                spread = np.int64(0)
+            for i in range(done, end):
+                kind = h.kind[i]
+                if kind < 0:
+                    if not _visible(h, i, today):
+                        continue
+                    kind = ~kind
+                if not (kinds >> kind) & 1:
                     continue
-                kind = ~kind
-            if not (kinds >> kind) & 1:
-                continue
-            n += 1
-            if by < h.codes.shape[0]:
-                code = h.codes[by, i]
-            else:
-                code = calendar[by - h.codes.shape[0] + 1, h.day[i] - FIRST_DAY]
-            value = 1.0 if column < 0 else h.values[column, i]
-            if code < 0 or not value > 0:
-                continue
-            before = weight[code]
-            if before == 0.0:
-                touched[found] = code
-                found += 1
-            weight[code] = before + value
-            total += value
-            top = max(top, before + value)
-            if column < 0:
-                spread += _n_log_n(np.int64(before) + 1) - _n_log_n(np.int64(before))
-        done = end
-        for k in range(p.starts[g], p.starts[g + 1]):
-            op = p.ops[k]
-            answer = math.nan
-            if n == 0:
-                answer = p.nothing[p.columns[k]]
-            elif op == NUNIQUE:
-                answer = found
-            elif found == 1:
-                answer = 1.0 if op == TOP_SHARE else 0.0
-            elif found > 1:
-                answer = top / total if op == TOP_SHARE else math.log(total) - spread / FRACTION / total
-            values[p.columns[k], r] = answer
-    for k in range(found):
-        weight[touched[k]] = 0.0
+                n += 1
+                code = code_of[h.day[i] - FIRST_DAY] if of_day else code_of[i]
+                value = 1.0 if column < 0 else worth[i]
+                if code < 0 or not value > 0:
+                    continue
+                before = weight[code]
+                if before == 0.0:
+                    touched[found] = code
+                    found += 1
+                weight[code] = before + value
+                total += value
+                if before + value > top:
+                    top = before + value
+                if column < 0:
+                    spread += _n_log_n(np.int64(before) + 1) - _n_log_n(np.int64(before))
+            done = end
+            for k in range(p.starts[g], p.starts[g + 1]):
+                op = p.ops[k]
+                answer = math.nan
+                if n == 0:
+                    answer = p.nothing[p.columns[k]]
+                elif op == NUNIQUE:
+                    answer = found
+                elif found == 1:
+                    answer = 1.0 if op == TOP_SHARE else 0.0
+                elif found > 1:
+                    answer = top / total if op == TOP_SHARE else math.log(total) - spread / FRACTION / total
+                values[p.columns[k], r] = answer
+        for k in range(found):
+            weight[touched[k]] = 0.0
 
 
 @nb.njit(cache=True, nogil=True)
@@ -419,110 +446,116 @@ def _n_log_n(n: np.int64) -> np.int64:
 
 
 @nb.njit(cache=True, nogil=True)
-def _shares(h: Histories, p: Tables, g: int, rows: tuple[int, int], as_of: I32, s: Scratch, values: F64) -> None:
+def _shares(h: Histories, p: Tables, g: int, rows: I64, as_of: I32, s: Scratch, values: F64) -> None:
     """The share of a window's events, or of their amounts, that meet a condition, where that can be known."""
     window, kinds, _, column, condition, _ = p.groups[g]
-    begun, done = -1, -1
-    n = 0
-    known = met = 0.0
-    for r in range(rows[0], rows[1]):
-        today = as_of[r]
-        start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
-        if start != begun or not s.resumable[r - rows[0]]:
-            begun, done = start, start
-            n = 0
-            known = met = 0.0
-        for i in range(done, end):
-            kind = h.kind[i]
-            if kind < 0:
-                if not _visible(h, i, today):
+    for c in range(rows.size - 1):
+        if not kinds & s.present[c]:
+            _nothing(p, g, values, rows[c], rows[c + 1])
+            continue
+        begun, done = -1, -1
+        n = 0
+        known = met = 0.0
+        for r in range(rows[c], rows[c + 1]):
+            today = as_of[r]
+            start, end = s.start[window, r - rows[0]], s.end[window, r - rows[0]]
+            if start != begun or not s.resumable[r - rows[0]]:
+                begun, done = start, start
+                n = 0
+                known = met = 0.0
+            for i in range(done, end):
+                kind = h.kind[i]
+                if kind < 0:
+                    if not _visible(h, i, today):
+                        continue
+                    kind = ~kind
+                if not (kinds >> kind) & 1:
                     continue
-                kind = ~kind
-            if not (kinds >> kind) & 1:
-                continue
-            n += 1
-            said = h.flags[i] >> 2 * condition
-            value = 1.0 if column < 0 else abs(h.values[column, i])
-            if said & 1 and not math.isnan(value):
-                known += value
-                if said & 2:
-                    met += value
-        done = end
-        for k in range(p.starts[g], p.starts[g + 1]):
-            answer = p.nothing[p.columns[k]] if n == 0 else math.nan
-            if known > 0:
-                answer = met / known
-            values[p.columns[k], r] = answer
+                n += 1
+                said = h.flags[i] >> 2 * condition
+                value = 1.0 if column < 0 else abs(h.values[column, i])
+                if said & 1 and not math.isnan(value):
+                    known += value
+                    if said & 2:
+                        met += value
+            done = end
+            for k in range(p.starts[g], p.starts[g + 1]):
+                answer = p.nothing[p.columns[k]] if n == 0 else math.nan
+                if known > 0:
+                    answer = met / known
+                values[p.columns[k], r] = answer
 
 
 @nb.njit(cache=True, nogil=True)
-def _invoices(
-    h: Histories, p: Tables, g: int, lo: int, rows: tuple[int, int], as_of: I32, s: Scratch, values: F64
-) -> None:
+def _invoices(h: Histories, p: Tables, g: int, offsets: I64, rows: I64, as_of: I32, s: Scratch, values: F64) -> None:
     """How late the invoices that fell due in a window were paid, and what of them is open.
 
     An invoice is the invoice_due events of one ref: their amounts added, their last due day. It is settled when the
     payments of its ref reach its amount, on the day of the last of them; it is late by the days from its due day to
     that day, or to as_of while it is open.
     """
-    window, _, _, column, by, _ = p.groups[g]
+    window, kinds, _, column, by, _ = p.groups[g]
     days = p.windows[window, 0]
-    for r in range(rows[0], rows[1]):
-        today, end = as_of[r], s.end[window, r - rows[0]]
-        found = 0
-        for i in range(lo, end):
-            if _is(h, i, INVOICE_DUE, today) and h.due[i] != FOREVER:
-                ref = h.codes[by, i]
-                if s.weight[ref] == 0.0:
-                    s.weight[ref] = 1.0
-                    s.touched[found] = ref
-                    found += 1
-                    s.balance[ref] = 0.0
-                    s.due[ref] = h.due[i]
-                    s.paid_on[ref] = -FOREVER
-                s.due[ref] = max(s.due[ref], h.due[i])
-                amount = h.values[column, i]
-                if not math.isnan(amount):
-                    s.balance[ref] -= amount
-        for i in range(lo, end):
-            if _is(h, i, PAYMENT, today) and s.weight[h.codes[by, i]] > 0:
-                ref = h.codes[by, i]
-                amount = h.values[column, i]
-                if not math.isnan(amount):
-                    s.balance[ref] += amount
-                s.paid_on[ref] = max(s.paid_on[ref], h.day[i])
-        fell_due = late = late_sum = late_max = open_max = 0
-        overdue = 0.0
-        for k in range(found):
-            ref = s.touched[k]
-            s.weight[ref] = 0.0
-            due = s.due[ref]
-            if due >= today or (days > 0 and due < today - days):
-                continue
-            is_open = s.paid_on[ref] == -FOREVER or s.balance[ref] < 0
-            delay = max(0, (today if is_open else s.paid_on[ref]) - due)
-            fell_due += 1
-            late += delay > 0
-            late_sum += delay
-            late_max = max(late_max, delay)
-            if is_open:
-                open_max = max(open_max, delay)
-                overdue -= min(s.balance[ref], 0.0)
-        for k in range(p.starts[g], p.starts[g + 1]):
-            op = p.ops[k]
-            answer = p.nothing[p.columns[k]]
-            if fell_due > 0:
-                if op == DAYS_LATE_MEAN:
-                    answer = late_sum / fell_due
-                elif op == DAYS_LATE_MAX:
-                    answer = late_max
-                elif op == LATE_SHARE:
-                    answer = late / fell_due
-                elif op == OVERDUE_BALANCE:
-                    answer = overdue / p.units[column]
-                else:
-                    answer = open_max
-            values[p.columns[k], r] = answer
+    for c in range(rows.size - 1):
+        if not kinds & s.present[c]:
+            _nothing(p, g, values, rows[c], rows[c + 1])
+            continue
+        for r in range(rows[c], rows[c + 1]):
+            today, end = as_of[r], s.end[window, r - rows[0]]
+            found = 0
+            for i in range(offsets[c], end):
+                if _is(h, i, INVOICE_DUE, today) and h.due[i] != FOREVER:
+                    ref = h.codes[by, i]
+                    if s.weight[ref] == 0.0:
+                        s.weight[ref] = 1.0
+                        s.touched[found] = ref
+                        found += 1
+                        s.balance[ref] = 0.0
+                        s.due[ref] = h.due[i]
+                        s.paid_on[ref] = -FOREVER
+                    s.due[ref] = max(s.due[ref], h.due[i])
+                    amount = h.values[column, i]
+                    if not math.isnan(amount):
+                        s.balance[ref] -= amount
+            for i in range(offsets[c], end):
+                if _is(h, i, PAYMENT, today) and s.weight[h.codes[by, i]] > 0:
+                    ref = h.codes[by, i]
+                    amount = h.values[column, i]
+                    if not math.isnan(amount):
+                        s.balance[ref] += amount
+                    s.paid_on[ref] = max(s.paid_on[ref], h.day[i])
+            fell_due = late = late_sum = late_max = open_max = 0
+            overdue = 0.0
+            for k in range(found):
+                ref = s.touched[k]
+                s.weight[ref] = 0.0
+                due = s.due[ref]
+                if due >= today or (days > 0 and due < today - days):
+                    continue
+                is_open = s.paid_on[ref] == -FOREVER or s.balance[ref] < 0
+                delay = max(0, (today if is_open else s.paid_on[ref]) - due)
+                fell_due += 1
+                late += delay > 0
+                late_sum += delay
+                late_max = max(late_max, delay)
+                if is_open:
+                    open_max = max(open_max, delay)
+                    overdue -= min(s.balance[ref], 0.0)
+            for k in range(p.starts[g], p.starts[g + 1]):
+                op = p.ops[k]
+                answer = p.nothing[p.columns[k]]
+                if fell_due > 0:
+                    if op == DAYS_LATE_MEAN:
+                        answer = late_sum / fell_due
+                    elif op == DAYS_LATE_MAX:
+                        answer = late_max
+                    elif op == LATE_SHARE:
+                        answer = late / fell_due
+                    elif op == OVERDUE_BALANCE:
+                        answer = overdue / p.units[column]
+                    else:
+                        answer = open_max
+                values[p.columns[k], r] = answer
 
 
 @nb.njit(cache=True, nogil=True)

@@ -1,7 +1,8 @@
-"""Event batches as they come (Arrow) → rows of whole words → sorted histories. Batch and Spark share it.
+"""Event batches as they come (Arrow) → rows of whole words. Batch and Spark share it.
 
 An event becomes one row of 64-bit words, so that rows of many customers can be parted, kept and sorted as they are:
-two words of pseudonym, two of days, one of due day, kind and flags, then a word per value and per code column.
+two words of pseudonym, two of days, kind and flags, then a word per value and per code column, and last the due day if
+it is asked for.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from numpy.typing import NDArray
 
 from features.calendar import DAY, FOREVER, HOUR, Clock, clock, local_time
 from features.company import Company
-from features.history import NAMED, Histories, empty_histories, number_codes
+from features.history import NAMED
 from features.spec import COLUMNS, CONDITIONS, Program
 from features.tables.events import INSTANT, KINDS
 
-ID_WORDS, VALUE_WORD = 2, 5
-DAY_AT, KNOWN_AT, UNTIL_AT, DUE_AT, KIND_AT, FLAGS_AT = 4, 5, 6, 7, 8, 9
-"""Positions of the 32-bit halves."""
+VALUE_WORD = 4
+DAY_AT, KNOWN_AT, UNTIL_AT, KIND_AT = 4, 5, 6, 7
+"""Positions of the 32-bit halves; the half of the kind has the flags above its eight bits."""
 
 NIGHT, WEEKEND, JUST_BELOW, ROUND, HIGH_RISK = range(len(CONDITIONS))
 NO_REF = np.uint64(0x9E3779B97F4A7C15)
@@ -38,6 +39,16 @@ class Ids(NamedTuple):
     low: Words
 
 
+class Packed(NamedTuple):
+    """Rows of many customers, shape (n, words), in any order within bins: rows[ends[p, b]:ends[p, b + 1]] are of bin b.
+
+    ends: (pieces, bins + 1). The pseudonyms of a bin come before those of the next.
+    """
+
+    rows: Words
+    ends: NDArray[np.int64]
+
+
 def columns_read(program: Program) -> list[str]:
     """The columns of the event table that `pack` wants."""
     wanted = [*program.values, *program.codes]
@@ -46,28 +57,35 @@ def columns_read(program: Program) -> list[str]:
     return list(dict.fromkeys(["customer_id", "day", "known_at", "known_until", "kind", *wanted]))
 
 
-def pack(batch: pa.RecordBatch, program: Program, company: Company) -> Words:
-    """The rows of a batch, shape (n, words). Raises ValueError for what is no event table's."""
-    n = batch.num_rows
-    words = np.empty((n, VALUE_WORD + len(program.values) + len(program.codes)), np.uint64)
-    halves = words.view(np.int32)
-    ids = pack_ids(batch["customer_id"])
-    words[:, 0], words[:, 1] = ids
+def pack(batch: pa.RecordBatch, program: Program, company: Company, bins: int) -> Packed:
+    """The rows of a batch, in bins. Raises ValueError for what is no event table's."""
     shown = clock(company.timezone)
-    halves[:, DAY_AT] = _numbers(batch["day"], pa.int32())
-    halves[:, KNOWN_AT] = local_days(_instants(batch["known_at"]), shown)
-    halves[:, UNTIL_AT] = _days_or_forever(batch["known_until"], shown)
-    halves[:, DUE_AT] = _numbers(batch["due_day"], pa.int32(), FOREVER) if program.due else FOREVER
-    halves[:, KIND_AT] = _kinds(batch["kind"])
-    halves[:, FLAGS_AT] = _flags(batch, company) if program.conditions else 0
+    day = _numbers(batch["day"], pa.int32())
+    kind = _kinds(batch["kind"])
+    days = np.empty((4, batch.num_rows), np.int32)
+    days[0], days[3] = day, kind | _flags(batch, company).astype(np.int32) << 8 if program.conditions else kind
+    days[1] = local_days(_instants(batch["known_at"]), shown)
+    days[2] = _days_or_forever(batch["known_until"], shown)
+    more = np.empty((width(program) - VALUE_WORD, batch.num_rows), np.uint64)
     for i, name in enumerate(program.values):
-        words[:, VALUE_WORD + i] = whole(batch[name].to_numpy(zero_copy_only=False), name).view(np.uint64)
-    for i, name in enumerate(program.codes):
-        hashes = _hashes(batch[name])
+        more[i] = whole(batch[name].to_numpy(zero_copy_only=False), name).view(np.uint64)
+    for i, name in enumerate(program.codes, len(program.values)):
+        more[i] = _hashes(batch[name])
         if name == "ref":
-            hashes = np.where(hashes == 0, NO_REF + halves[:, DAY_AT].astype(np.uint64), hashes)
-        words[:, VALUE_WORD + len(program.values) + i] = hashes
-    return words
+            more[i] = np.where(more[i] == 0, NO_REF + day.astype(np.uint64), more[i])
+    if program.due:
+        more[-1] = _numbers(batch["due_day"], pa.int32(), FOREVER).view(np.uint32)
+    return _rows_in_bins(pack_ids(batch["customer_id"]), days, more, bins)
+
+
+def width(program: Program) -> int:
+    """Words per row."""
+    return VALUE_WORD + len(program.values) + len(program.codes) + program.due
+
+
+def bin_of(high: Words, bins: int) -> NDArray[np.int64]:
+    """The bin of each customer. Pseudonyms are digests, so their first digits part customers evenly."""
+    return ((high >> np.uint64(32)) * np.uint64(bins) >> np.uint64(32)).astype(np.int64)
 
 
 def whole(numbers: NDArray[np.generic], column: str) -> NDArray[np.float64]:
@@ -113,8 +131,10 @@ def pack_ids(column: pa.Array) -> Ids:
         at = column.indices.to_numpy(zero_copy_only=False)
         return Ids(ids.high[at], ids.low[at])
     offsets, data = _texts(column)
-    ids = Ids(np.empty(len(column), np.uint64), np.empty(len(column), np.uint64))
-    if column.null_count or not _read_ids(offsets, data, ids.high, ids.low):
+    ids = Ids(np.zeros(len(column), np.uint64), np.zeros(len(column), np.uint64))
+    sound = not column.null_count and (np.diff(offsets) == 32).all()
+    texts = data[offsets[0] : offsets[-1]].view("<u8").reshape(-1, 4) if sound else np.empty((0, 4), np.uint64)
+    if not sound or not _read_ids(texts, ids.high, ids.low):
         raise ValueError("a customer_id that is no pseudonym of 32 hexadecimal digits")
     return ids
 
@@ -126,34 +146,6 @@ def unpack_ids(ids: Ids) -> pa.StringArray:
     text = digits[np.stack([data >> 4, data & 15], axis=-1)].tobytes()
     offsets = np.arange(0, 32 * len(ids.high) + 1, 32, dtype=np.int32)
     return pa.StringArray.from_buffers(len(ids.high), pa.py_buffer(offsets), pa.py_buffer(text))
-
-
-def sort_histories(
-    rows: Words, program: Program, others: Ids, others_since: NDArray[np.int32]
-) -> tuple[Ids, NDArray[np.int32], Histories]:
-    """Packed rows in any order → their customers and `others`, in order of pseudonym, with histories.
-
-    since (c,): the day since which each is known without an event, as others_since says; FOREVER for the rest.
-    """
-    number, first = _number_customers(rows)
-    high, low = (np.concatenate([rows[first, i], others[i]]) for i in range(ID_WORDS))
-    order = np.lexsort((low, high))
-    new = np.ones(order.size, np.bool_)
-    new[1:] = (np.diff(high[order]) != 0) | (np.diff(low[order]) != 0)
-    rank = np.empty(order.size, np.int64)
-    rank[order] = np.cumsum(new) - 1
-    ids = Ids(high[order][new], low[order][new])
-    since = np.full(len(ids.high), FOREVER, np.int32)
-    np.minimum.at(since, rank[first.size :], others_since)
-    histories = empty_histories(program, len(ids.high), len(rows))
-    np.cumsum(np.bincount(rank[number], minlength=len(ids.high)), out=histories.offsets[1:])
-    halves = rows.view(np.int32)
-    at = _sorted_rows(halves, rank[number], histories.offsets)
-    hashes = np.empty((len(program.codes), len(rows)), np.uint64)
-    _gather(rows, halves, at, histories, hashes)
-    for i in range(len(program.codes)):
-        number_codes(histories.offsets, hashes[i], histories.codes[i])
-    return ids, since, histories
 
 
 def _condition(which: int, known: NDArray[np.bool_] | bool, holds: NDArray[np.bool_]) -> NDArray[np.int16]:
@@ -233,25 +225,27 @@ def _texts(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
 
 
 @nb.njit(cache=True, nogil=True)
-def _read_ids(offsets: NDArray[np.int32], data: NDArray[np.uint8], high: Words, low: Words) -> bool:
+def _read_ids(texts: Words, high: Words, low: Words) -> bool:
+    """texts (n, 4): the digits, eight to a word, the first in the lowest byte; each word is read as a whole."""
+    ones = np.uint64(0x0101010101010101)
     for i in range(high.size):
-        if offsets[i + 1] - offsets[i] != 32:
-            return False
-        for half in range(2):
-            number = np.uint64(0)
-            for k in range(16):
-                c = data[offsets[i] + 16 * half + k]
-                if 48 <= c <= 57:
-                    digit = c - 48
-                elif 97 <= c <= 102:
-                    digit = c - 87
-                else:
-                    return False
-                number = (number << np.uint64(4)) | np.uint64(digit)
-            if half == 0:
-                high[i] = number
+        for k in range(4):
+            text = texts[i, k]
+            digits = (text & (ones * np.uint64(0x0F))) + ((text >> np.uint64(6)) & ones) * np.uint64(9)
+            letters = ((digits + ones * np.uint64(6)) >> np.uint64(4)) & ones
+            if digits + ones * np.uint64(0x30) + letters * np.uint64(0x27) != text:
+                return False
+            pairs = (digits << np.uint64(4)) | (digits >> np.uint64(8))
+            number = (pairs & np.uint64(0xFF)) << np.uint64(24) | (
+                pairs >> np.uint64(16) & np.uint64(0xFF)
+            ) << np.uint64(16)
+            number |= (pairs >> np.uint64(32) & np.uint64(0xFF)) << np.uint64(8) | (
+                pairs >> np.uint64(48) & np.uint64(0xFF)
+            )
+            if k < 2:
+                high[i] = (high[i] << np.uint64(32)) | number
             else:
-                low[i] = number
+                low[i] = (low[i] << np.uint64(32)) | number
     return True
 
 
@@ -273,62 +267,25 @@ def _hash_texts(offsets: NDArray[np.int32], data: NDArray[np.uint8], hashes: Wor
 
 
 @nb.njit(cache=True, nogil=True)
-def _number_customers(rows: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The number of each row's customer, in order of appearance, and the first row of each customer."""
-    size = 1024
-    while size < 2 * rows.shape[0]:
-        size *= 2
-    mask = np.uint64(size - 1)
-    slot = np.full(size, -1, np.int32)
-    number = np.empty(rows.shape[0], np.int64)
-    first = np.empty(rows.shape[0], np.int64)
-    count = 0
-    for i in range(rows.shape[0]):
-        high, low = rows[i, 0], rows[i, 1]
-        at = low & mask  # pseudonyms are digests: any of their bits are as good as a hash
-        while slot[at] >= 0 and (rows[first[slot[at]], 0] != high or rows[first[slot[at]], 1] != low):
-            at = (at + np.uint64(1)) & mask
-        if slot[at] < 0:
-            slot[at] = count
-            first[count] = i
-            count += 1
-        number[i] = slot[at]
-    return number, first[:count].copy()
-
-
-@nb.njit(cache=True, nogil=True)
-def _sorted_rows(
-    halves: NDArray[np.int32], customer: NDArray[np.int64], offsets: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """The rows in order of customer, then day: counted into their customers' places, then each customer's sorted."""
-    to = offsets[:-1].copy()
-    at = np.empty(customer.size, np.int64)
-    for i in range(customer.size):
-        at[to[customer[i]]] = i
-        to[customer[i]] += 1
-    for c in range(offsets.size - 1):
-        lo, hi = offsets[c], offsets[c + 1]
-        for k in range(lo + 1, hi):
-            if halves[at[k], DAY_AT] < halves[at[k - 1], DAY_AT]:
-                days = np.empty(hi - lo, np.int32)
-                for j in range(lo, hi):
-                    days[j - lo] = halves[at[j], DAY_AT]
-                at[lo:hi] = at[lo:hi][np.argsort(days, kind="mergesort")]
-                break
-    return at
-
-
-@nb.njit(cache=True, nogil=True)
-def _gather(rows: Words, halves: NDArray[np.int32], at: NDArray[np.int64], h: Histories, hashes: Words) -> None:
-    values = h.values.view(np.uint64)
-    for k in range(at.size):
-        i = at[k]
-        day, known, until = halves[i, DAY_AT], halves[i, KNOWN_AT], halves[i, UNTIL_AT]
-        h.day[k], h.known[k], h.until[k], h.due[k] = day, known, until, halves[i, DUE_AT]
-        kind = halves[i, KIND_AT]
-        h.kind[k] = ~kind if known > day or until != FOREVER else kind
-        h.flags[k] = halves[i, FLAGS_AT]
-        for v in range(values.shape[0]):
-            values[v, k] = rows[i, VALUE_WORD + v]
-        for v in range(hashes.shape[0]):
-            hashes[v, k] = rows[i, VALUE_WORD + values.shape[0] + v]
+def _rows_in_bins(ids: Ids, days: NDArray[np.int32], more: Words, bins: int) -> Packed:
+    """Columns → rows in order of bin."""
+    n = ids.high.size
+    ends = np.zeros((1, bins + 1), np.int64)
+    place = np.empty(n, np.int64)
+    for i in range(n):
+        place[i] = np.int64((ids.high[i] >> np.uint64(32)) * np.uint64(bins) >> np.uint64(32))
+        ends[0, place[i] + 1] += 1
+    for b in range(bins):
+        ends[0, b + 1] += ends[0, b]
+    to = ends[0].copy()
+    rows = np.empty((n, VALUE_WORD + more.shape[0]), np.uint64)
+    halves = rows.view(np.int32)
+    for i in range(n):
+        at = to[place[i]]
+        to[place[i]] += 1
+        rows[at, 0], rows[at, 1] = ids.high[i], ids.low[i]
+        for k in range(4):
+            halves[at, DAY_AT + k] = days[k, i]
+        for k in range(more.shape[0]):
+            rows[at, VALUE_WORD + k] = more[k, i]
+    return Packed(rows, ends)

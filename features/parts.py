@@ -7,21 +7,24 @@ from concurrent.futures import Executor
 from pathlib import Path
 from threading import Lock
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from features.company import Company
-from features.pack import Words, columns_read, pack
+from features.pack import Ids, Packed, Words, bin_of, columns_read, pack, width
 from features.progress import Progress
+from features.sort import Known
 from features.spec import CODES, Program
 
 ROWS_PER_BATCH = 131_072
 ROWS_PER_BLOCK = 1_000_000
-BYTES_IN_MEMORY = 400_000_000
+BYTES_IN_MEMORY = 1_000_000_000
 """Packed rows beyond this go to disk."""
+
+BINS = 64
+"""Within a block, rows lie by bins of customers, so that what is sorted together lies together."""
 
 
 class Parts:
@@ -32,45 +35,53 @@ class Parts:
         fewest = threads if rows > ROWS_PER_BATCH else 1
         self.count = max(fewest, -(-rows // ROWS_PER_BLOCK))
         self.width = width
-        self._kept: list[list[Words]] = [[] for _ in range(self.count)]
+        self._rows: list[list[Words]] = [[] for _ in range(self.count)]
+        self._ends: list[list[NDArray[np.int64]]] = [[] for _ in range(self.count)]
         self._locks = [Lock() for _ in range(self.count)]
         self._spill = spill if 8 * rows * width > BYTES_IN_MEMORY else None
 
-    def of(self, high: Words) -> NDArray[np.int64]:
-        """The block of each customer, by the first half of its pseudonym."""
-        return ((high >> np.uint64(32)) * np.uint64(self.count) >> np.uint64(32)).astype(np.int64)
+    @property
+    def bins(self) -> int:
+        """How many bins of customers there are in all."""
+        return self.count * BINS
 
-    def add(self, rows: Words) -> None:
-        """Put packed rows into their blocks."""
-        ordered, ends = (
-            (rows, np.array([len(rows)])) if self.count == 1 else _split(rows, self.of(rows[:, 0]), self.count)
-        )
-        begin = 0
-        for block, end in enumerate(ends):
-            if end > begin:
-                self._put(block, ordered[begin:end])
-            begin = end
+    def add(self, packed: Packed) -> None:
+        """Put the rows of a batch into their blocks."""
+        ends = packed.ends[0]
+        for block in range(self.count):
+            mine = ends[block * BINS : (block + 1) * BINS + 1]
+            if mine[-1] > mine[0]:
+                with self._locks[block]:
+                    self._put(block, packed.rows[mine[0] : mine[-1]], mine - mine[0])
 
-    def take(self, block: int) -> Words:
-        """All rows of a block, shape (n, width); a block is taken once."""
-        if self._spill is not None:
-            file = self._spill / str(block)
-            rows = np.fromfile(file, np.uint64).reshape(-1, self.width) if file.exists() else self._nothing()
-            file.unlink(missing_ok=True)
-            return rows
-        kept, self._kept[block] = self._kept[block], []
-        return np.concatenate(kept) if kept else self._nothing()
+    def take(self, block: int) -> Packed:
+        """All rows of a block; a block is taken once."""
+        pieces = self._ends[block]
+        if not pieces:
+            return Packed(np.empty((0, self.width), np.uint64), np.zeros((1, BINS + 1), np.int64))
+        begin = np.cumsum([0, *(ends[-1] for ends in pieces[:-1])])
+        if self._spill is None:
+            rows, self._rows[block] = np.concatenate(self._rows[block]), []
+        else:
+            rows = np.fromfile(self._spill / str(block), np.uint64).reshape(-1, self.width)
+            (self._spill / str(block)).unlink()
+        return Packed(rows, np.array(pieces) + begin[:, None])
 
-    def _put(self, block: int, rows: Words) -> None:
-        with self._locks[block]:
-            if self._spill is None:
-                self._kept[block].append(rows)
-            else:
-                with (self._spill / str(block)).open("ab") as file:
-                    file.write(rows.data)
+    def known(self, ids: Ids, since: NDArray[np.int32]) -> list[Known]:
+        """Customers known without events, block by block."""
+        order = np.lexsort((ids.low, ids.high))
+        high, low, since = ids.high[order], ids.low[order], since[order]
+        starts = np.searchsorted(bin_of(high, self.bins), np.arange(self.bins + 1))
+        blocks = [starts[block * BINS : (block + 1) * BINS + 1] for block in range(self.count)]
+        return [Known(high[s[0] : s[-1]], low[s[0] : s[-1]], since[s[0] : s[-1]], s - s[0]) for s in blocks]
 
-    def _nothing(self) -> Words:
-        return np.empty((0, self.width), np.uint64)
+    def _put(self, block: int, rows: Words, ends: NDArray[np.int64]) -> None:
+        self._ends[block].append(ends)
+        if self._spill is None:
+            self._rows[block].append(rows)
+        else:
+            with (self._spill / str(block)).open("ab") as file:
+                file.write(rows.data)
 
 
 def read_parts(
@@ -85,15 +96,14 @@ def read_parts(
         raise ValueError(f"no column {missing[0]}")
     coded = ["kind", *(name for name in CODES if name in wanted and _is_coded(about, schema.get_field_index(name)))]
     groups = about.num_row_groups
-    width = pack(pa.RecordBatch.from_pylist([], schema), program, company).shape[1]
-    parts = Parts(about.num_rows, width, threads, spill)
+    parts = Parts(about.num_rows, width(program), threads, spill)
     done = Lock()
     read = 0
 
     def scan(mine: range) -> None:
         nonlocal read
         for batch in _batches(events, wanted, coded, mine):
-            parts.add(pack(batch, program, company))
+            parts.add(pack(batch, program, company, parts.bins))
             with done:
                 read += batch.num_rows
                 progress("read events", read, about.num_rows)
@@ -112,20 +122,3 @@ def _is_coded(about: pq.FileMetaData, column: int) -> bool:
     """Whether the file keeps a column of texts as numbers throughout, so that it is cheaper to read so."""
     groups = [about.row_group(g).column(column) for g in range(about.num_row_groups)]
     return all(g.has_dictionary_page and "PLAIN" not in g.encodings for g in groups)
-
-
-@nb.njit(cache=True, nogil=True)
-def _split(rows: Words, block: NDArray[np.int64], count: int) -> tuple[Words, NDArray[np.int64]]:
-    """The rows in order of block, and where each block ends."""
-    if count == 1:
-        return rows, np.array([len(rows)])
-    ends = np.zeros(count + 1, np.int64)
-    for i in range(block.size):
-        ends[block[i] + 1] += 1
-    ends = np.cumsum(ends)
-    to = ends[:-1].copy()
-    ordered = np.empty_like(rows)
-    for i in range(block.size):
-        ordered[to[block[i]]] = rows[i]
-        to[block[i]] += 1
-    return ordered, ends[1:]

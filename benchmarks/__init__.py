@@ -1,0 +1,1 @@
+"""What the features cost: a generated company, the same features by other tools, and a stopwatch."""

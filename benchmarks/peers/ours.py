@@ -1,0 +1,66 @@
+"""The 40 features by this project: the same kernel and batch driver that `scoring features` uses."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.peers import NAMES, WINDOWS
+from features.batch import write_features
+from features.company import Company
+from features.spec import AnyFeature, Combined, Feature, kinds
+from features.tables.events import CUSTOMERS
+
+PURCHASES = kinds("purchase")
+
+
+def _of(name: str, op: str, **rest: object) -> Feature:
+    return Feature(name, op, **{"kinds": PURCHASES, "family": "value", "unit": "", "doc": "", **rest})  # type: ignore[arg-type]
+
+
+FEATURES: tuple[AnyFeature, ...] = (
+    _of("recency_days", "days_since_last"),
+    _of("tenure_days", "days_since_first"),
+    _of("lines", "count"),
+    _of("spend", "sum", column="amount", empty=0),
+    _of("line_max", "max", column="amount"),
+    _of("line_mean", "mean", column="amount"),
+    _of("line_std", "std", column="amount"),
+    *(
+        feature
+        for days in WINDOWS
+        for feature in (
+            _of(f"lines_{days}d", "count", days=days),
+            _of(f"spend_{days}d", "sum", column="amount", days=days, empty=0),
+            _of(f"line_max_{days}d", "max", column="amount", days=days),
+            _of(f"order_days_{days}d", "active_days", days=days),
+        )
+    ),
+    _of("order_days", "active_days"),
+    _of("order_months", "active_months"),
+    _of("gap_mean", "gap_mean"),
+    _of("gap_std", "gap_std"),
+    _of("gap_cv", "gap_cv"),
+    _of("gap_median", "gap_median"),
+    _of("spend_prev_90d", "sum", column="amount", days=90, skip=90, empty=0),
+    _of("top_quarter_share", "top_share", by="quarter", column="amount"),
+    _of("month_entropy", "entropy", by="month"),
+    _of("items", "nunique", by="item"),
+    _of("top_item_share", "top_share", by="item"),
+    _of("item_entropy", "entropy", by="item"),
+    _of("returns", "count", kinds=kinds("return")),
+)
+
+
+def features(events: Path, as_ofs: Sequence[date], out: Path, threads: int) -> None:
+    """Write the rows of all dates into the directory `out`."""
+    with tempfile.TemporaryDirectory(dir=out) as tables:
+        Path(tables, "events.parquet").symlink_to(Path(events).resolve())
+        pq.write_table(CUSTOMERS.empty_table(), Path(tables, "customers.parquet"))
+        write_features(Path(tables), Company(), FEATURES, as_ofs, out, threads=threads)
