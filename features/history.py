@@ -21,8 +21,9 @@ class Histories(NamedTuple):
     offsets (c + 1,): customer i has rows offsets[i]:offsets[i + 1]; day (n,): when it happened; kind (n,): position
     in KINDS, or ~position for an event that was known only after its day or was replaced: then known and until (n,)
     say the days (until FOREVER: never); flags (n,): NAMED, and for condition k bit 2k: it can be known, bit 2k + 1: it
-    holds; due (n,), empty unless asked for: due day, FOREVER for none; values (v, n): whole numbers (`spec.COLUMNS`), NaN for null; codes
-    (k, n): numbered from 0 within each customer, −1 for null. v and k are the columns the program asks for.
+    holds; due (n,), empty unless asked for: due day, FOREVER for none; values (v, n): whole numbers (`spec.COLUMNS`),
+    NaN for null; codes (k, n): numbered from 0 within each customer, −1 for null. v and k are the columns the program
+    asks for.
     """
 
     offsets: NDArray[np.int64]

@@ -75,13 +75,20 @@ def compute(
     Returns values (features, rows), NaN for null, and seen (rows,): whether any event was visible. Raises ValueError
     for a day outside 1900 to 2199.
     """
-    for days in (histories.day, as_of):
-        if days.size and not (days.min() >= FIRST_DAY and days.max() <= LAST_DAY):
-            raise ValueError("a day outside the years 1900 to 2199")
+    if not (_computable(histories.day) and _computable(as_of)):
+        raise ValueError("a day outside the years 1900 to 2199")
     values = np.empty((program.features, as_of.size))
     seen = np.zeros(as_of.size, np.bool_)
     _compute(histories, program.tables, calendar(), spine, as_of, first, values, seen)
     return values, seen
+
+
+@nb.njit(cache=True, nogil=True)
+def _computable(days: I32) -> bool:
+    outside = 0
+    for day in days:
+        outside += day < FIRST_DAY or day > LAST_DAY
+    return outside == 0
 
 
 @nb.njit(cache=True, nogil=True)
@@ -91,10 +98,12 @@ def _compute(h: Histories, p: Tables, calendar: I32, spine: I64, as_of: I32, fir
         some = (begin, min(begin + CUSTOMERS_AT_ONCE, spine.size - 1))
         offsets = h.offsets[first + some[0] : first + some[1] + 1]
         rows = spine[some[0] : some[1] + 1]
-        _look(h, p, offsets, rows, as_of, s, seen)
+        present = _look(h, p, offsets, rows, as_of, s, seen)
         for g in range(p.groups.shape[0]):
             fold = p.groups[g, 2]
-            if fold == EVENTS_FOLD:
+            if not p.groups[g, 1] & present:
+                _nothing(p, g, values, rows[0], rows[-1])
+            elif fold == EVENTS_FOLD:
                 _events(h, p, g, calendar, offsets, rows, as_of, s, values)
             elif fold == CODES_FOLD:
                 _codes(h, p, g, calendar, rows, as_of, s, values)
@@ -129,8 +138,10 @@ def _scratch(h: Histories, p: Tables, spine: I64, first: int) -> Scratch:
 
 
 @nb.njit(cache=True, nogil=True)
-def _look(h: Histories, p: Tables, offsets: I64, rows: I64, as_of: I32, s: Scratch, seen: B) -> None:
-    """What the passes need to know of some customers: kinds of events, windows, what became visible late."""
+def _look(h: Histories, p: Tables, offsets: I64, rows: I64, as_of: I32, s: Scratch, seen: B) -> int:
+    """What the passes need to know of some customers: kinds of events, windows, what became visible late. Returns the
+    kinds that any of them has."""
+    any_present = 0
     for c in range(rows.size - 1):
         lo, hi = offsets[c], offsets[c + 1]
         present = 0
@@ -143,6 +154,7 @@ def _look(h: Histories, p: Tables, offsets: I64, rows: I64, as_of: I32, s: Scrat
                 kind = ~kind
             present |= 1 << kind
         s.present[c] = present
+        any_present |= present
         for w in range(p.windows.shape[0]):
             days, skip = p.windows[w]
             start, end = lo, lo
@@ -165,13 +177,16 @@ def _look(h: Histories, p: Tables, offsets: I64, rows: I64, as_of: I32, s: Scrat
                 if h.kind[i] >= 0 or _visible(h, i, today):
                     seen[r] = True
                     break
+    return any_present
 
 
 @nb.njit(cache=True, nogil=True)
 def _nothing(p: Tables, g: int, values: F64, begin: int, end: int) -> None:
     """The answers of a group for a customer without any event of its kinds."""
     for k in range(p.starts[g], p.starts[g + 1]):
-        values[p.columns[k], begin:end] = p.nothing[p.columns[k]]
+        out = p.columns[k]
+        for r in range(begin, end):
+            values[out, r] = p.nothing[out]
 
 
 @nb.njit(cache=True, nogil=True)

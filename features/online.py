@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.calendar import DAY, FOREVER, START, clock, day_number, local_time
+from features.calendar import DAY, FOREVER, START, Clock, clock, day_number, local_time
 from features.company import Company
 from features.history import Histories, empty_histories
 from features.kernel import compute
@@ -24,7 +24,7 @@ KIND_CODE = {kind: code for code, kind in enumerate(KINDS)}
 SPINE = np.array([0, 1])
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An event as it arrives: the columns of the event table, without what follows from the others.
 
     A time without an offset is in the company's time zone; one at midnight says the day only.
@@ -72,46 +72,35 @@ def feature_row(
 
 def history_of(program: Program, customer_id: str, events: Sequence[Event], company: Company) -> Histories:
     """One customer's events as the kernel wants them: each id once, sorted by day."""
-    histories = empty_histories(program, 1, 0)
     if not events:
-        return histories
+        return empty_histories(program, 1, 0)
     zone, shown_by = ZoneInfo(company.timezone), clock(company.timezone)
-    said = dict(
-        zip(FIELDS, zip(*map(msgspec.structs.astuple, _unique(customer_id, events, zone)), strict=True), strict=True)
-    )
+    rows = map(msgspec.structs.astuple, _unique(customer_id, events, zone))
+    said = dict(zip(FIELDS, zip(*rows, strict=True), strict=True))
     shown = local_time(_instants(said["ts"], zone), shown_by)
     days = (shown // DAY).astype(np.int32)
-    order = np.argsort(days, kind="stable")
-    histories = empty_histories(program, 1, len(order))
-    histories.offsets[1] = len(order)
-    day = histories.day
-    day[:] = days[order]
-    histories.known[:] = day
-    for name, column in (("known_at", histories.known), ("known_until", histories.until)):
-        given = [i for i, instant in enumerate(said[name]) if instant is not None]
-        if given:
-            unsorted = days.copy() if name == "known_at" else np.full(len(order), FOREVER, np.int32)
-            unsorted[given] = local_time(_instants([said[name][i] for i in given], zone), shown_by) // DAY
-            column[:] = unsorted[order]
-    kind = np.array([KIND_CODE[kind] for kind in said["kind"]], np.int8)[order]
-    late = (histories.known > day) | (histories.until != FOREVER)
-    histories.kind[:] = np.where(late, ~kind, kind)
+    n, order = len(days), np.argsort(days, kind="stable")
+    h = empty_histories(program, 1, n)
+    h.offsets[1] = n
+    h.day[:] = days[order]
+    h.known[:] = _days(said["known_at"], days, zone, shown_by)[order]
+    h.until[:] = _days(said["known_until"], h.until, zone, shown_by)[order]
+    kind = np.fromiter(map(KIND_CODE.__getitem__, said["kind"]), np.int8, n)[order]
+    h.kind[:] = np.where((h.known > h.day) | (h.until != FOREVER), ~kind, kind)
     for i, name in enumerate(program.values):
-        histories.values[i] = whole(np.array(said[name], np.float64)[order], name)
+        h.values[i] = whole(_floats(said[name]), name)[order]
     for i, name in enumerate(program.codes):
-        histories.codes[i] = _numbered(name, said[name], days)[order]
-    if program.due and any(said["due_day"]):
+        h.codes[i] = _numbered(name, said[name], days)[order]
+    if program.due and _given(said["due_day"]):
         due = [FOREVER if day is None else day_number(day) for day in said["due_day"]]
-        histories.due[:] = np.array(due, np.int32)[order]
+        h.due[:] = np.array(due, np.int32)[order]
     if program.conditions:
-        risky = [
-            -1 if c is None or not company.high_risk_countries else c in company.high_risk_countries
-            for c in said["country"]
-        ]
-        named = np.array([ref is not None for ref in said["ref"]])
-        amount = np.array(said["amount"], np.float64)
-        histories.flags[:] = conditions(days, shown, amount, np.array(risky, np.int8), named, company)[order]
-    return histories
+        risky = np.full(n, -1, np.int8)
+        if company.high_risk_countries and _given(said["country"]):
+            risky[:] = [-1 if c is None else c in company.high_risk_countries for c in said["country"]]
+        named = np.fromiter((ref is not None for ref in said["ref"]), np.bool_, n)
+        h.flags[:] = conditions(days, shown, _floats(said["amount"]), risky, named, company)[order]
+    return h
 
 
 def event_digest(customer_id: str, event: Event, zone: ZoneInfo) -> str:
@@ -154,23 +143,48 @@ def _known(event: Event, zone: ZoneInfo) -> tuple[int, bool, int]:
     return known, until is not None, end
 
 
+def _given(column: Sequence[object]) -> bool:
+    return column.count(None) < len(column)
+
+
+def _floats(column: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array(column, np.float64) if _given(column) else np.full(len(column), np.nan)
+
+
+def _days(
+    times: Sequence[datetime | None], default: NDArray[np.int32], zone: ZoneInfo, shown_by: Clock
+) -> NDArray[np.int32]:
+    """The local day of each time, and the default where there is none."""
+    days = default.copy()
+    if _given(times):
+        given = {i: time for i, time in enumerate(times) if time is not None}
+        days[list(given)] = local_time(_instants(list(given.values()), zone), shown_by) // DAY
+    return days
+
+
 def _numbered(name: str, texts: Sequence[str | None], days: NDArray[np.int32]) -> NDArray[np.int32]:
-    numbers: dict[str | int | None, int] = {None: -1}
-    if name == "ref":
-        keys: Sequence[str | int | None] = [
-            day if text is None else text for text, day in zip(texts, days.tolist(), strict=True)
-        ]
-    else:
-        keys = texts
-    return np.array([numbers.setdefault(key, len(numbers) - 1) for key in keys], np.int32)
+    keys: Sequence[str | int | None] = texts
+    if name != "ref" and not _given(texts):
+        return np.full(len(texts), -1, np.int32)
+    if name == "ref" and None in texts:
+        keys = [day if text is None else text for text, day in zip(texts, days.tolist(), strict=True)]
+    distinct = dict.fromkeys(keys)
+    numbers = dict(zip(distinct, range(len(distinct)), strict=True))
+    if None in numbers:
+        numbers[None] = -1
+    return np.fromiter(map(numbers.__getitem__, keys), np.int32, len(keys))
 
 
 def _instants(times: Sequence[datetime], zone: ZoneInfo) -> NDArray[np.int64]:
-    instants = []
-    for time in times:
-        since = (time if time.tzinfo else time.replace(tzinfo=zone)) - START
-        instants.append((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
-    return np.array(instants, np.int64)
+    """Microseconds since 1970; a time without an offset is in `zone`."""
+    try:
+        since = [time - START for time in times]
+    except TypeError:
+        since = [(time if time.tzinfo else time.replace(tzinfo=zone)) - START for time in times]
+    seconds = np.array(list(map(timedelta.total_seconds, since)))
+    if seconds.max(initial=0) < 2**32:  # to 2106 a float of seconds is right to the microsecond
+        return np.rint(seconds * 1e6).astype(np.int64)
+    return np.array([time // timedelta(microseconds=1) for time in since], np.int64)
 
 
 def _thousandths(value: float | None) -> int | None:

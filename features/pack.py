@@ -104,19 +104,8 @@ def conditions(
 ) -> NDArray[np.int16]:
     """The flags of events, shape (n,). shown: local time, midnight to the microsecond for an unknown time of day;
     amount: NaN for null; country: −1 unknown, 0 no risk, 1 high risk; named: whether it carries a ref."""
-    in_day = shown % DAY
-    hour = in_day // HOUR
-    begin, end = company.night
-    night = (hour >= begin) & (hour < end) if begin <= end else (hour >= begin) | (hour < end)
-    size = np.abs(amount)
-    flags = _condition(NIGHT, in_day != 0, night) | _condition(WEEKEND, True, (day + 3) % 7 >= 5)
-    if company.just_below is not None:
-        low, high = company.just_below
-        flags |= _condition(JUST_BELOW, ~np.isnan(amount), (size >= low) & (size < high))
-    if company.round_to is not None:
-        with np.errstate(invalid="ignore"):
-            flags |= _condition(ROUND, size > 0, size % company.round_to == 0)
-    return flags | _condition(HIGH_RISK, country >= 0, country > 0) | np.where(named, NAMED, np.int16(0))
+    low, high = company.just_below or (0, 0)
+    return np.asarray(_conditions(day, shown, amount, country, named, company.night, low, high, company.round_to or 0))
 
 
 def local_days(instants: Instants, shown: Clock) -> NDArray[np.int32]:
@@ -146,10 +135,6 @@ def unpack_ids(ids: Ids) -> pa.StringArray:
     text = digits[np.stack([data >> 4, data & 15], axis=-1)].tobytes()
     offsets = np.arange(0, 32 * len(ids.high) + 1, 32, dtype=np.int32)
     return pa.StringArray.from_buffers(len(ids.high), pa.py_buffer(offsets), pa.py_buffer(text))
-
-
-def _condition(which: int, known: NDArray[np.bool_] | bool, holds: NDArray[np.bool_]) -> NDArray[np.int16]:
-    return (known * np.int16(1 << 2 * which) + (known & holds) * np.int16(2 << 2 * which)).astype(np.int16)
 
 
 def _flags(batch: pa.RecordBatch, company: Company) -> NDArray[np.int16]:
@@ -222,6 +207,34 @@ def _texts(column: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         return np.zeros(1, np.int32), np.empty(0, np.uint8)
     at = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     return at, np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
+
+
+@nb.njit(cache=True, nogil=True)
+def _conditions(
+    day: NDArray[np.int32], shown: Instants, amount: NDArray[np.float64], country: NDArray[np.int8],
+    named: NDArray[np.bool_], night: tuple[int, int], low: int, high: int, round_to: int,
+) -> NDArray[np.int16]:  # fmt: skip
+    flags = np.zeros(day.size, np.int16)
+    begin, end = night
+    for i in range(day.size):
+        hour, size = shown[i] % DAY // HOUR, abs(amount[i])
+        known = 1 << 2 * WEEKEND
+        holds = known if (day[i] + 3) % 7 >= 5 else 0
+        if shown[i] % DAY != 0:
+            known |= 1 << 2 * NIGHT
+            if (begin <= hour < end) if begin <= end else (hour >= begin or hour < end):
+                holds |= 1 << 2 * NIGHT
+        if high > 0 and not np.isnan(size):
+            known |= 1 << 2 * JUST_BELOW
+            holds |= (low <= size < high) << 2 * JUST_BELOW
+        if round_to > 0 and size > 0:
+            known |= 1 << 2 * ROUND
+            holds |= (size % round_to == 0) << 2 * ROUND
+        if country[i] >= 0:
+            known |= 1 << 2 * HIGH_RISK
+            holds |= country[i] << 2 * HIGH_RISK
+        flags[i] = known | holds << 1 | (NAMED if named[i] else 0)
+    return flags
 
 
 @nb.njit(cache=True, nogil=True)

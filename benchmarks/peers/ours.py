@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.peers import NAMES, WINDOWS
+from benchmarks.peers import WINDOWS
 from features.batch import write_features
 from features.company import Company
-from features.spec import AnyFeature, Combined, Feature, kinds
+from features.spec import AnyFeature, Feature, kinds
 from features.tables.events import CUSTOMERS
 
 PURCHASES = kinds("purchase")
