@@ -4,10 +4,10 @@ BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
-.PHONY: setup run demo test check serve ui lock clean help
+.PHONY: setup setup-dev run demo test check serve ui lock clean help
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/installed ## install everything into .venv
 
@@ -22,6 +22,12 @@ setup: .venv/installed ## install everything into .venv
 demo: setup ## the whole job on the built-in sample company, then end
 	$(BIN)/scoring run --source sample
 
+setup-dev: .venv/installed-dev ## and what tests, checks and benchmarks need (PySpark, Polars, ...)
+
+.venv/installed-dev: .venv/installed requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
 run: demo ## the same, then the service and the MLflow UI until Ctrl-C
 	$(BIN)/scoring up --source sample
 
@@ -31,18 +37,22 @@ serve: setup ## the scoring service on 127.0.0.1:8000
 ui: setup ## the MLflow UI on 127.0.0.1:5000
 	$(BIN)/scoring ui
 
-test: setup ## what CI runs
+test: setup-dev ## what CI runs
 	$(BIN)/python -m pytest
 
-check: setup ## style, types, and who may import whom
+check: setup-dev ## style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench-%: setup-dev ## benchmarks/%.py, such as bench-features; ARGS=--quick for a small run, ARGS=--json for lines
+	@$(BIN)/python -m benchmarks.$* $(ARGS)
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: setup ## resolve the dependencies of pyproject.toml again (pins, hashes, no addresses)
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--extra dev pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --constraints requirements.lock --extra dev --extra spark --extra bench pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what the commands made (not the key of the pseudonyms)
 	rm -rf .venv data mlruns/mlflow.db mlruns/artifacts

@@ -44,7 +44,7 @@ def measure(function: str, arguments: dict[str, Any], threads: int = 1, python: 
     its `warm()` does if it has one, comes before the measured call.
     """
     task = json.dumps({"function": function, "arguments": arguments, "threads": threads}, default=str)
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [python or sys.executable, "-m", "benchmarks.measure"],
         input=task,
         capture_output=True,

@@ -26,7 +26,7 @@ from classification.scheme import Scheme, check_facts, read_scheme
 from features.catalogue import NAMES, POSITION
 from features.company import Company
 from features.errors import InputError
-from features.population import Ranks
+from features.population import POPULATION, Ranks, population_features
 from features.workspace import Workspace, damaged, read_json, staged, write_json
 from training.recipes import CHURN, RECIPES, VALUE
 from training.release import SCHEME_FILE, Release
@@ -37,15 +37,20 @@ Array = NDArray[np.float64]
 RANKED = (CHURN.name, VALUE.name, "spend_365d")
 """The facts whose percentile is told."""
 
-FACTS = frozenset(NAMES) | {recipe.name for recipe in RECIPES}
+_BASES = tuple(dict.fromkeys((*RANKED, *(each.of for each in POPULATION))))
+"""The facts whose ranks a snapshot keeps."""
+
+FACTS = frozenset(NAMES) | {recipe.name for recipe in RECIPES} | {each.name for each in POPULATION}
 
 
 @dataclass(frozen=True)
 class Graded:
-    """Some customers' scores, percentiles (0 to 100), classes and codes; each array has a place per customer."""
+    """Some customers' scores, percentiles (0 to 100), population features, classes and codes; each array has a place
+    per customer."""
 
     scores: dict[str, Array]
     percentiles: dict[str, Array]
+    standing: dict[str, Array]
     classes: dict[str, Classes]
     codes: list[str]
 
@@ -76,16 +81,22 @@ class LiveSet:
     def grade(self, rows: Array) -> Graded:
         """Grade feature rows (n, features); one row and many give the same bits."""
         scores = self.release.score(rows)
-        facts = facts_of(rows, scores)
+        facts = facts_of(rows, scores, self.snapshot.ranks)
         percentiles = {name: self.snapshot.ranks[name].percentile(facts[name]) for name in RANKED}
         classes = self.scheme.classify(facts, self.snapshot.cutoffs, len(rows))
         coding = self.scheme.coding
         codes = [coding.encode({name: str(column[i]) for name, column in classes.items()}) for i in range(len(rows))]
-        return Graded(scores, percentiles, classes, codes)
+        standing = {each.name: facts[each.name] for each in POPULATION}
+        return Graded(scores, percentiles, standing, classes, codes)
 
 
-def facts_of(rows: Array, scores: Mapping[str, Array]) -> dict[str, Array]:
-    """Everything a scheme may look at: features and scores by name, (n,) each."""
+def facts_of(rows: Array, scores: Mapping[str, Array], ranks: Mapping[str, Ranks]) -> dict[str, Array]:
+    """Everything a scheme may look at: features, scores and population features by name, (n,) each."""
+    facts = _own_facts(rows, scores)
+    return facts | population_features(facts, ranks)
+
+
+def _own_facts(rows: Array, scores: Mapping[str, Array]) -> dict[str, Array]:
     return {name: rows[:, i] for name, i in POSITION.items()} | dict(scores)
 
 
@@ -93,11 +104,12 @@ def take_snapshot(release: Release, base: Snapshot, origin: Origin) -> LiveSet:
     """Grade-ready: score the whole base once, and keep its cut-offs and ranks."""
     scheme = read_scheme(release.scheme, SCHEME_FILE)
     check_facts(scheme, FACTS, SCHEME_FILE)
-    facts = facts_of(base.rows, release.score(base.rows))
+    scores = release.score(base.rows)
+    ranks = {name: Ranks.of(column) for name, column in _own_facts(base.rows, scores).items() if name in _BASES}
+    facts = facts_of(base.rows, scores, ranks)
     cutoffs = scheme.cutoffs(facts)
     said = "\n".join([base.as_of.isoformat(), release.digest, origin.key, origin.company.model_dump_json(), *base.ids])
     id_ = hashlib.sha256(said.encode() + base.rows.tobytes()).hexdigest()[:12]
-    ranks = {name: Ranks.of(facts[name]) for name in RANKED}
     return LiveSet(release, scheme, GradingSnapshot(id_, base.as_of, cutoffs, ranks, origin.key, origin.company))
 
 
@@ -126,7 +138,7 @@ def load_live_set(folder: Path, release: Release) -> LiveSet:
         )
     try:
         with np.load(folder / "ranks.npz", allow_pickle=False) as arrays:
-            ranks = {name: Ranks(*(arrays[f"{name}.{part}"] for part in _PARTS)) for name in RANKED}
+            ranks = {name: Ranks(*(arrays[f"{name}.{part}"] for part in _PARTS)) for name in _BASES}
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise damaged(folder / "ranks.npz", error) from None
     cutoffs = {
@@ -148,7 +160,7 @@ def newest_snapshot(workspace: Workspace, version: int) -> Path:
     return folders[-1]
 
 
-_PARTS = ("values", "below")
+_PARTS = ("values", "below", "sums")
 
 
 def _as_table(live: LiveSet, base: Snapshot, graded: Graded) -> pa.Table:
@@ -157,6 +169,7 @@ def _as_table(live: LiveSet, base: Snapshot, graded: Graded) -> pa.Table:
     columns["as_of"] = pa.array([base.as_of] * len(base.ids), pa.date32())
     numbers = {f"score_{name}": score for name, score in graded.scores.items()}
     numbers |= {f"percentile_{name}": rank for name, rank in graded.percentiles.items()}
+    numbers |= graded.standing
     facts = sorted((live.scheme.facts | set(RANKED)) & set(POSITION))
     numbers |= {name: base.rows[:, POSITION[name]] for name in facts}
     columns |= {name: pa.array(column, pa.float64(), from_pandas=True) for name, column in numbers.items()}

@@ -1,7 +1,12 @@
-"""Where a customer stands among all: percentiles against the base of a grading snapshot, in batch and online alike."""
+"""Where a customer stands among all: a second stage over the feature rows of one date.
+
+What it needs of the base are `Ranks`: batch takes them from the whole base at a date, the service has them from the
+grading snapshot, and both ask the same functions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,20 +14,55 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+NULL_MEANS = {
+    "percentile": "the feature is null, or the base is empty",
+    "cumulative_share": "the feature is null, or nobody in the base is above 0",
+}
+"""What it means that an op gives null."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A population feature: op of the feature `of` against its base; `op` is a method of `Ranks`."""
+
+    name: str
+    op: str
+    of: str
+    family: str
+    unit: str
+    doc: str
+
+
+POPULATION = (
+    Standing("spend_percentile", "percentile", "spend_365d", "value", "%",
+             "Mid-rank percentile of the net spend of the last 365 days: 100 spends most."),
+    Standing("spend_cumulative_share", "cumulative_share", "spend_365d", "value", "1",
+             "Share of the base's net spend of the last 365 days held by customers who spend as much or more."),
+    Standing("orders_percentile", "percentile", "orders_365d", "behavioural", "%",
+             "Mid-rank percentile of the orders of the last 365 days: 100 orders most often."),
+    Standing("recency_percentile", "percentile", "recency_days", "behavioural", "%",
+             "Mid-rank percentile of the days since the last purchase: 0 bought last, 100 is longest silent."),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Ranks:
-    """The values of a base, to rank others by. values (u,): the distinct ones, ascending; below (u + 1,): how many
-    customers have less than each, and last how many there are."""
+    """The values of a base, to rank others by.
+
+    values (u,): the distinct ones, ascending; below (u + 1,): how many customers have less than each, and last how many
+    there are; sums (u + 1,): what they have together, those above 0 counted.
+    """
 
     values: Array
     below: Array
+    sums: Array
 
     @staticmethod
     def of(values: Array) -> Ranks:
         """The ranks of a base; NaN is nobody."""
         distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
-        return Ranks(distinct, np.concatenate([[0.0], np.cumsum(counts)]))
+        sums = np.cumsum(np.maximum(distinct, 0.0) * counts)
+        return Ranks(distinct, np.concatenate([[0.0], np.cumsum(counts)]), np.concatenate([[0.0], sums]))
 
     def percentile(self, values: Array) -> Array:
         """Mid-rank percentile, 0 to 100: share of the base with less, plus half of those with the same; NaN for NaN
@@ -34,3 +74,17 @@ class Ranks:
         right = np.searchsorted(self.values, values, side="right")
         rank = 100 * (self.below[left] + self.below[right]) / (2 * total)
         return np.asarray(np.where(np.isnan(values), np.nan, rank))
+
+    def cumulative_share(self, values: Array) -> Array:
+        """The share, 0 to 1, of the base's total that is held by customers with at least each value: a point of the
+        Lorenz curve from above. NaN for NaN and where nobody is above 0."""
+        total = self.sums[-1]
+        if not total > 0:
+            return np.full(len(values), np.nan)
+        left = np.searchsorted(self.values, values, side="left")
+        return np.asarray(np.where(np.isnan(values), np.nan, (total - self.sums[left]) / total))
+
+
+def population_features(columns: Mapping[str, Array], ranks: Mapping[str, Ranks]) -> dict[str, Array]:
+    """Name → (n,) of every population feature, from feature columns (n,) and the ranks of their base."""
+    return {each.name: getattr(ranks[each.of], each.op)(columns[each.of]) for each in POPULATION}

@@ -54,6 +54,34 @@ COMBINATIONS = ("ratio", "difference", "overlap")
 """How two features make a third: a / b (null unless b > 0), a − b, min(a, b) / max(a, b) (null unless both ≥ 0 and
 one > 0)."""
 
+NULL_MEANS = {
+    "sum": "there are events, but none says it",
+    "complete_sum": "an event does not say it",
+    "mean": "no event says it",
+    "max": "no event says it",
+    "min": "no event says it",
+    "std": "no event says it",
+    "days_since_last": "there is no event",
+    "days_since_first": "there is no event",
+    "gap_mean": "there are fewer than two days with an event",
+    "gap_std": "there are fewer than two days with an event",
+    "gap_median": "there are fewer than two days with an event",
+    "gap_max": "there are fewer than two days with an event",
+    "gap_cv": "there are fewer than three days with an event",
+    "burstiness": "there are fewer than three days with an event",
+    "silence_before": "there is no event in the window, or none before it",
+    "top_share": "no event has the code, or a weight above 0",
+    "entropy": "no event has the code",
+    "share": "of no event it can be known",
+    "days_late_mean": "no invoice fell due",
+    "days_late_max": "no invoice fell due",
+    "late_share": "no invoice fell due",
+    "ratio": "either is null, or the second is not above 0",
+    "difference": "either is null",
+    "overlap": "either is null or below 0, or both are 0",
+}
+"""What it means that an op gives null; ops that are not named never do."""
+
 NEEDS_RHYTHM, NEEDS_STD, NEEDS_MEDIAN = 1, 2, 4
 
 

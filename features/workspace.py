@@ -35,7 +35,7 @@ class Workspace:
 
     @property
     def features(self) -> Path:
-        """features.parquet (one row per customer and as_of), labels.parquet and cuts.json."""
+        """features.parquet and labels.parquet (one row per customer and as_of), attributes.parquet and cuts.json."""
         return self.home / "features"
 
     @property

@@ -104,23 +104,36 @@ def ingest(
     out.print(show.rows(counts))
 
 
-@app.command()
+features_app = typer.Typer(invoke_without_command=True)
+app.add_typer(features_app, name="features")
+
+
+@features_app.callback()
 def features(
+    context: typer.Context,
     source: SourceOption = "sample",
     home: HomeOption = None,
     as_of: AsOfOption = None,
     grade_as_of: GradeOption = None,
-    list_: Annotated[bool, typer.Option("--list", help="print the catalogue instead")] = False,
 ) -> None:
-    """Events → feature rows and labels at every date of the run."""
-    from serving import show
-
-    if list_:
-        out.print(show.catalogue())
+    """Events → feature rows and labels at every date of the run; `scoring features list` prints what they are."""
+    if context.invoked_subcommand is not None:
         return
     with _job(source, home) as job:
         job.features(_day(as_of), _day(grade_as_of))
     out.print(f"Feature rows are in {job.workspace.features}.", markup=False)
+
+
+@features_app.command("list")
+def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as the reference page")] = False) -> None:
+    """Print the catalogue: every feature with its family, unit, window and meaning."""
+    from features.catalogue import page
+    from serving import show
+
+    if markdown:
+        sys.stdout.write(page.markdown())
+    else:
+        out.print(show.catalogue())
 
 
 @app.command()

@@ -150,11 +150,12 @@ class Version(BaseModel):
 
 
 class CustomerScore(BaseModel):
-    """Scores, percentiles, classes and the class code of one customer, and what they come from."""
+    """Scores, percentiles, standing, classes and the class code of one customer, and what they come from."""
 
     customer_id: str
     as_of: date
     scores: dict[str, Score]
+    standing: dict[str, float | None] = Field(description="population features: where it stands in the snapshot's base")
     classes: dict[str, CustomerClass]
     code: str
     live: Version

@@ -63,6 +63,7 @@ def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]
             }
             for recipe in RECIPES
         },
+        "standing": {name: _number(column[i]) for name, column in graded.standing.items()},
         "classes": {name: _class(live, name, str(column[i])) for name, column in graded.classes.items()},
         "code": graded.codes[i],
         "live": version(live),

@@ -12,6 +12,8 @@ from rich.table import Table
 from classification.promote import Promotion
 from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
+from features.catalogue.page import window
+from features.population import POPULATION
 from features.tables.intake import Counts
 from features.workspace import read_json
 from training import registry
@@ -81,11 +83,15 @@ def next_steps(source: str, folder: Path, version: int) -> str:
 
 
 def catalogue() -> Table:
-    """Every feature with its unit and meaning."""
-    table = _table(f"{len(CATALOGUE)} features", "name", "family", "unit", "meaning")
-    for feature in CATALOGUE:
-        table.add_row(feature.name, feature.family, feature.unit, feature.doc)
+    """Every feature with its family, unit, window and meaning."""
+    title = f"{len(CATALOGUE)} features, and {len(POPULATION)} of where a customer stands in the base"
+    table = _table(title, "name", "family", "unit", "window", "meaning")
+    for feature in (*CATALOGUE, *POPULATION):
+        table.add_row(feature.name, feature.family, feature.unit, window(feature), feature.doc)
     return table
+
+
+TEXTS = {"meaning", "window", "quarantined", "dropped", "class", "family", "unit", "metric", "best baseline"}
 
 
 class _Plain(Table):
@@ -99,7 +105,7 @@ class _Plain(Table):
 def _table(title: str, *columns: str) -> Table:
     table = _Plain(title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for i, column in enumerate(columns):
-        text = column in ("meaning", "quarantined", "dropped", "class", "family", "unit", "metric", "best baseline")
+        text = column in TEXTS
         table.add_column(column, justify="left" if i == 0 or text else "right", overflow="fold")
     return table
 

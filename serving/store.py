@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from classification.grade import RANKED, Graded, LiveSet
+from features.population import POPULATION
 from features.progress import Progress, silent
 from features.workspace import Workspace, damaged
 from serving.scorer import record
@@ -83,4 +84,5 @@ def _graded(live: LiveSet, table: pa.Table) -> Graded:
 
     classes = {n: table[f"class_{n}"].to_numpy(zero_copy_only=False).astype(str) for n in live.scheme.dimensions}
     scores = numbers("score", tuple(recipe.name for recipe in RECIPES))
-    return Graded(scores, numbers("percentile", RANKED), classes, table["code"].to_pylist())
+    standing = {each.name: table[each.name].to_numpy().astype(float) for each in POPULATION}
+    return Graded(scores, numbers("percentile", RANKED), standing, classes, table["code"].to_pylist())

@@ -8,8 +8,10 @@ from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from features.attributes import attribute_table
 from features.batch import matrix, write_features
 from features.catalogue import CATALOGUE, NAMES
 from features.company import Company
@@ -50,6 +52,7 @@ def write_snapshots(workspace: Workspace, origin: Origin, cuts: Cuts, progress: 
     with staged(workspace.features) as folder:
         write_features(workspace.tables, company, CATALOGUE, cuts.all, folder / "features.parquet", progress)
         write_features(workspace.tables, company, labels, ends, folder / "labels.parquet")
+        pq.write_table(attribute_table(workspace.tables, cuts.all), folder / "attributes.parquet", compression="zstd")
         write_json(folder / "cuts.json", {**vars(origin), "company": company.model_dump(), **cuts.to_json()})
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.peers import WINDOWS
 from features.batch import write_features
 from features.company import Company
 from features.spec import AnyFeature, Feature, kinds
-from features.tables.events import CUSTOMERS
+from features.tables.events import CUSTOMERS, EVENTS
 
 PURCHASES = kinds("purchase")
 
@@ -58,7 +59,16 @@ FEATURES: tuple[AnyFeature, ...] = (
 
 def features(events: Path, as_ofs: Sequence[date], out: Path, threads: int) -> None:
     """Write the rows of all dates into the directory `out`."""
-    with tempfile.TemporaryDirectory(dir=out) as tables:
+    with tempfile.TemporaryDirectory() as tables:
         Path(tables, "events.parquet").symlink_to(Path(events).resolve())
         pq.write_table(CUSTOMERS.empty_table(), Path(tables, "customers.parquet"))
         write_features(Path(tables), Company(), FEATURES, as_ofs, out, threads=threads)
+
+
+def warm() -> None:
+    """Load what is compiled: the features of a single event."""
+    at = datetime(2024, 1, 1, 9, tzinfo=UTC)
+    event = {"event_id": "1", "customer_id": "0" * 32, "ts": at, "day": at.date(), "known_at": at, "kind": "purchase"}
+    with tempfile.TemporaryDirectory() as folder:
+        pq.write_table(pa.Table.from_pylist([event], EVENTS), Path(folder, "events.parquet"))
+        features(Path(folder, "events.parquet"), [date(2024, 2, 1)], Path(folder, "out"), 1)

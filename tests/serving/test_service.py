@@ -17,6 +17,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from features.population import POPULATION
 from features.tables.privacy import Pseudonyms
 from features.tables.sources import load_source
 from tests.conftest import Ran, real_data
@@ -90,6 +91,7 @@ def compare(ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudony
         for task, score in online["scores"].items():
             assert score["value"] == batch[f"score_{task}"]
             assert score["percentile"] == batch.get(f"percentile_{task}")
+        assert online["standing"] == {each.name: batch[each.name] for each in POPULATION}
         assert {name: c["code"] for name, c in online["classes"].items()} == {
             name.removeprefix("class_"): code for name, code in batch.items() if name.startswith("class_")
         }
