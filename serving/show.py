@@ -106,7 +106,7 @@ def _table(title: str, *columns: str) -> Table:
     table = _Plain(title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for i, column in enumerate(columns):
         text = column in TEXTS
-        table.add_column(column, justify="left" if i == 0 or text else "right", overflow="fold")
+        table.add_column(column, justify="left" if i == 0 or text else "right", overflow="fold", no_wrap=i == 0)
     return table
 
 

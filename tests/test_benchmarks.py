@@ -1,0 +1,24 @@
+"""Every benchmark works, in its small size. What it measures is not asserted: that is for `make bench-…` to say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("polars")
+
+
+def test_the_feature_benchmark_prints_a_line_per_target() -> None:
+    """`--quick --json`: JSON lines and nothing else; our rows are those of SQL, Polars and pandas."""
+    call = [sys.executable, "-m", "benchmarks.features", "--quick", "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) >= 10 and len({line["name"] for line in lines}) == len(lines)
+    for line in lines:
+        assert list(line) == ["name", "target", "measured", "unit", "holds"]
+        assert isinstance(line["measured"], float) and isinstance(line["holds"], bool) and line["target"][0] in "≤≥"
+    assert next(line for line in lines if line["name"] == "largest difference from any peer")["holds"]
