@@ -6,6 +6,7 @@ into blocks, which go to disk when they are many. Threads share the row groups o
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.calendar import day_number
+from features.calendar import FIRST_DAY, LAST_DAY, day_number
 from features.company import Company
 from features.history import Histories
 from features.kernel import compute
@@ -138,9 +139,14 @@ def _run(
     program, schema = compile_features(features), row_schema(features)
     dates = np.array(sorted({day_number(day) for day in as_ofs}), np.int32)
     threads = threads or usable_cores()
-    with _damage_reported(tables), tempfile.TemporaryDirectory() as spill, ThreadPoolExecutor(threads) as pool:
-        parts = read_parts(tables / "events.parquet", program, company, pool, threads, Path(spill), progress)
-        known = parts.known(*_known_customers(tables / "customers.parquet"))
+    if dates.size and not FIRST_DAY <= dates[0] <= dates[-1] <= LAST_DAY:
+        raise ValueError("an as_of outside the years 1900 to 2199")
+    events, customers = tables / "events.parquet", tables / "customers.parquet"
+    with _damage_reported(customers):
+        others = _known_customers(customers)
+    with _damage_reported(events), tempfile.TemporaryDirectory() as spill, ThreadPoolExecutor(threads) as pool:
+        parts = read_parts(events, program, company, pool, threads, Path(spill), progress)
+        known = parts.known(*others)
 
         def work(block: int) -> None:
             found = Block(*sort_histories(parts.take(block), known[block], program))
@@ -159,18 +165,20 @@ def usable_cores() -> int:
 def _known_customers(customers: Path) -> tuple[Ids, NDArray[np.int32]]:
     """The customers with attributes, and the first day one was valid."""
     table = pq.read_table(customers, columns=["customer_id", "valid_from"])
-    first = pa.TableGroupBy(table, "customer_id").aggregate([("valid_from", "min")]).combine_chunks()
-    ids = pack_ids(first["customer_id"].combine_chunks())
-    since = pc.fill_null(first["valid_from_min"], date(1900, 1, 1)).combine_chunks().view(pa.int32())
-    return ids, since.to_numpy(zero_copy_only=False)
+    table = table.set_column(1, "since", pc.fill_null(table["valid_from"], date(1900, 1, 1)))
+    first = pa.TableGroupBy(table, "customer_id").aggregate([("since", "min")]).combine_chunks()
+    since = first["since_min"].combine_chunks().view(pa.int32())
+    return pack_ids(first["customer_id"].combine_chunks()), since.to_numpy(zero_copy_only=False)
 
 
 @contextmanager
-def _damage_reported(tables: Path) -> Iterator[None]:
+def _damage_reported(file: Path) -> Iterator[None]:
     try:
         yield
-    except (ValueError, pa.ArrowException) as error:
-        raise damaged(tables, error) from None
+    except (ValueError, pa.ArrowException, OSError) as error:
+        if getattr(error, "errno", None) not in (None, errno.ENOENT):
+            raise  # no room, no right: the machine's trouble, not the file's
+        raise damaged(file, error) from None
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from importlib.resources import files
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,19 @@ def day_number(day: date) -> int:
 
 
 @lru_cache(maxsize=1)
+def zones() -> frozenset[str]:
+    """The names of all time zones."""
+    return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split())
+
+
+@lru_cache(maxsize=64)
+def zone(name: str) -> ZoneInfo:
+    """A time zone by the rules of the installed `tzdata`, never by the machine's own: they must be those of ingest."""
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
+        return ZoneInfo.from_file(rules, key=name)
+
+
+@lru_cache(maxsize=1)
 def calendar() -> NDArray[np.int32]:
     """Shape (4, days from FIRST_DAY to LAST_DAY): months since January 1970; month 0–11; quarter 0–3; weekday 0–6."""
     day = np.arange(FIRST_DAY, LAST_DAY + 1)
@@ -46,10 +60,10 @@ class Clock(NamedTuple):
 @lru_cache(maxsize=64)
 def clock(timezone: str) -> Clock:
     """The clock of an IANA time zone between FIRST_DAY and LAST_DAY, each change of its offset found to the second."""
-    zone = ZoneInfo(timezone)
+    own = zone(timezone)
 
     def offset(second: int) -> int:
-        shift = (START + timedelta(seconds=second)).astimezone(zone).utcoffset()
+        shift = (START + timedelta(seconds=second)).astimezone(own).utcoffset()
         return int(shift.total_seconds()) if shift else 0
 
     seconds = range(FIRST_DAY * 86_400, (LAST_DAY + 2) * 86_400, 86_400)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
+from features.calendar import zones
 from features.config import Config
 
 
-def _known_zone(zone: str) -> str:
-    if zone not in available_timezones() or zone == "localtime":
+def _known_zone(name: str) -> str:
+    if name not in zones():
         raise ValueError("a time zone of the IANA database, such as Europe/London")
-    return zone
+    return name
 
 
 Zone = Annotated[str, AfterValidator(_known_zone)]

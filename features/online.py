@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.calendar import DAY, FOREVER, START, Clock, clock, day_number, local_time
+from features.calendar import DAY, FOREVER, START, Clock, clock, day_number, local_time, zone
 from features.company import Company
 from features.history import Histories, empty_histories
 from features.kernel import compute
@@ -74,17 +74,17 @@ def history_of(program: Program, customer_id: str, events: Sequence[Event], comp
     """One customer's events as the kernel wants them: each id once, sorted by day."""
     if not events:
         return empty_histories(program, 1, 0)
-    zone, shown_by = ZoneInfo(company.timezone), clock(company.timezone)
-    rows = map(msgspec.structs.astuple, _unique(customer_id, events, zone))
+    own, shown_by = zone(company.timezone), clock(company.timezone)
+    rows = map(msgspec.structs.astuple, _unique(customer_id, events, own))
     said = dict(zip(FIELDS, zip(*rows, strict=True), strict=True))
-    shown = local_time(_instants(said["ts"], zone), shown_by)
+    shown = local_time(_instants(said["ts"], own), shown_by)
     days = (shown // DAY).astype(np.int32)
     n, order = len(days), np.argsort(days, kind="stable")
     h = empty_histories(program, 1, n)
     h.offsets[1] = n
     h.day[:] = days[order]
-    h.known[:] = _days(said["known_at"], days, zone, shown_by)[order]
-    h.until[:] = _days(said["known_until"], h.until, zone, shown_by)[order]
+    h.known[:] = _days(said["known_at"], days, own, shown_by)[order]
+    h.until[:] = _days(said["known_until"], h.until, own, shown_by)[order]
     kind = np.fromiter(map(KIND_CODE.__getitem__, said["kind"]), np.int8, n)[order]
     h.kind[:] = np.where((h.known > h.day) | (h.until != FOREVER), ~kind, kind)
     for i, name in enumerate(program.values):
@@ -103,12 +103,12 @@ def history_of(program: Program, customer_id: str, events: Sequence[Event], comp
     return h
 
 
-def event_digest(customer_id: str, event: Event, zone: ZoneInfo) -> str:
+def event_digest(customer_id: str, event: Event, own: ZoneInfo) -> str:
     """The id of an event that has none, as `features.tables.typed.event_id` gives it at ingest."""
     said = (
         customer_id,
         event.kind,
-        *_instants([event.ts], zone).tolist(),
+        *_instants([event.ts], own).tolist(),
         event.ref,
         event.amount,
         event.cost,
@@ -125,21 +125,21 @@ def event_digest(customer_id: str, event: Event, zone: ZoneInfo) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _unique(customer_id: str, events: Sequence[Event], zone: ZoneInfo) -> Sequence[Event]:
+def _unique(customer_id: str, events: Sequence[Event], own: ZoneInfo) -> Sequence[Event]:
     """Each event once: of those with one id, the one known first."""
     ids = {event.event_id for event in events}
     if len(ids) == len(events) and None not in ids:
         return events
     if ids == {None} and len({(e.ts, e.kind, e.item, e.amount, e.ref) for e in events}) == len(events):
         return events  # no two say the same, so no two have one digest
-    arrived = sorted(events, key=lambda event: _known(event, zone), reverse=True)
-    return list({event.event_id or event_digest(customer_id, event, zone): event for event in arrived}.values())
+    arrived = sorted(events, key=lambda event: _known(event, own), reverse=True)
+    return list({event.event_id or event_digest(customer_id, event, own): event for event in arrived}.values())
 
 
-def _known(event: Event, zone: ZoneInfo) -> tuple[int, bool, int]:
+def _known(event: Event, own: ZoneInfo) -> tuple[int, bool, int]:
     """When an event was learnt, then whether and when it was replaced."""
     until = event.known_until
-    known, end = _instants([event.known_at or event.ts, until or event.ts], zone).tolist()
+    known, end = _instants([event.known_at or event.ts, until or event.ts], own).tolist()
     return known, until is not None, end
 
 
@@ -152,13 +152,13 @@ def _floats(column: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def _days(
-    times: Sequence[datetime | None], default: NDArray[np.int32], zone: ZoneInfo, shown_by: Clock
+    times: Sequence[datetime | None], default: NDArray[np.int32], own: ZoneInfo, shown_by: Clock
 ) -> NDArray[np.int32]:
     """The local day of each time, and the default where there is none."""
     days = default.copy()
     if _given(times):
         given = {i: time for i, time in enumerate(times) if time is not None}
-        days[list(given)] = local_time(_instants(list(given.values()), zone), shown_by) // DAY
+        days[list(given)] = local_time(_instants(list(given.values()), own), shown_by) // DAY
     return days
 
 
@@ -175,12 +175,12 @@ def _numbered(name: str, texts: Sequence[str | None], days: NDArray[np.int32]) -
     return np.fromiter(map(numbers.__getitem__, keys), np.int32, len(keys))
 
 
-def _instants(times: Sequence[datetime], zone: ZoneInfo) -> NDArray[np.int64]:
-    """Microseconds since 1970; a time without an offset is in `zone`."""
+def _instants(times: Sequence[datetime], own: ZoneInfo) -> NDArray[np.int64]:
+    """Microseconds since 1970; a time without an offset is in the zone `own`."""
     try:
         since = [time - START for time in times]
     except TypeError:
-        since = [(time if time.tzinfo else time.replace(tzinfo=zone)) - START for time in times]
+        since = [(time if time.tzinfo else time.replace(tzinfo=own)) - START for time in times]
     seconds = np.array(list(map(timedelta.total_seconds, since)))
     if seconds.max(initial=0) < 2**32:  # to 2106 a float of seconds is right to the microsecond
         return np.rint(seconds * 1e6).astype(np.int64)

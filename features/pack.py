@@ -115,13 +115,15 @@ def local_days(instants: Instants, shown: Clock) -> NDArray[np.int32]:
 
 def pack_ids(column: pa.Array) -> Ids:
     """Pseudonyms as numbers; ValueError for one that is not 32 hexadecimal digits."""
+    if column.null_count:
+        raise ValueError("a customer_id that is null")
     if isinstance(column, pa.DictionaryArray):
         ids = pack_ids(column.dictionary)
         at = column.indices.to_numpy(zero_copy_only=False)
         return Ids(ids.high[at], ids.low[at])
     offsets, data = _texts(column)
     ids = Ids(np.zeros(len(column), np.uint64), np.zeros(len(column), np.uint64))
-    sound = not column.null_count and (np.diff(offsets) == 32).all()
+    sound = bool((np.diff(offsets) == 32).all())
     texts = data[offsets[0] : offsets[-1]].view("<u8").reshape(-1, 4) if sound else np.empty((0, 4), np.uint64)
     if not sound or not _read_ids(texts, ids.high, ids.low):
         raise ValueError("a customer_id that is no pseudonym of 32 hexadecimal digits")
@@ -246,7 +248,7 @@ def _read_ids(texts: Words, high: Words, low: Words) -> bool:
             text = texts[i, k]
             digits = (text & (ones * np.uint64(0x0F))) + ((text >> np.uint64(6)) & ones) * np.uint64(9)
             letters = ((digits + ones * np.uint64(6)) >> np.uint64(4)) & ones
-            if digits + ones * np.uint64(0x30) + letters * np.uint64(0x27) != text:
+            if digits & (ones * np.uint64(0x10)) or digits + ones * np.uint64(0x30) + letters * np.uint64(0x27) != text:
                 return False
             pairs = (digits << np.uint64(4)) | (digits >> np.uint64(8))
             number = (pairs & np.uint64(0xFF)) << np.uint64(24) | (

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from classification.grade import Graded, LiveSet
+from features.calendar import zone
 from features.catalogue import PROGRAM
 from features.online import Event, feature_row
 from features.tables.privacy import Pseudonyms
@@ -29,8 +29,7 @@ class Scorer:
     def score(self, request: ScoreRequest) -> dict[str, Any]:
         """The record of one customer, as `serving.schema.CustomerScore` describes it."""
         company = self.live.snapshot.company
-        zone = ZoneInfo(company.timezone)
-        as_of = request.as_of or datetime.now(UTC).astimezone(zone).date() + timedelta(days=1)
+        as_of = request.as_of or datetime.now(UTC).astimezone(zone(company.timezone)).date() + timedelta(days=1)
         customer = self.pseudonyms.of(request.customer_id)
         events = [self._event(event) for event in request.events]
         row = feature_row(PROGRAM, customer, events, as_of, company)

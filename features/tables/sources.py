@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from features.calendar import zone
 from features.company import Company, Hour, Zone
 from features.config import Config, load_config
 from features.errors import InputError
@@ -208,7 +208,7 @@ class Source(Config):
     def today(self, now: float | None = None) -> date:
         """The present day in the company's time zone (`now`: seconds since 1970, for tests)."""
         instant = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
-        return instant.astimezone(ZoneInfo(self.timezone)).date()
+        return instant.astimezone(zone(self.timezone)).date()
 
 
 def load_source(name: str) -> Source:
