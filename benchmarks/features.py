@@ -31,6 +31,15 @@ DATA = Path("data/benchmarks")
 LAST = date(2026, 1, 1)
 OURS, DUCKDB, LOOP, POLARS, PANDAS, FLOOR = "ours", "duckdb_sql", "duckdb_loop", "polars_", "pandas_", "floor"
 PEERS = (DUCKDB, POLARS, PANDAS)
+COLOURS = {
+    OURS: "black",
+    DUCKDB: "tab:blue",
+    LOOP: "tab:cyan",
+    POLARS: "tab:orange",
+    PANDAS: "tab:green",
+    FLOOR: "tab:gray",
+    "featuretools": "tab:red",
+}
 PACKAGES = ("duckdb", "polars", "pandas", "pyarrow", "numba", "numpy")
 ONLINE_EVENTS, ONLINE_CALLS = 200, 3_000
 
@@ -208,7 +217,14 @@ def write_results(bench: Bench, targets: Sequence[Target], command: str) -> None
     """The table and the plot, with the command and the versions that made them."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     held = [
-        {"target": t.name, "bound": t.target, "measured": t.measured, "unit": t.unit, "holds": t.holds} for t in targets
+        {
+            "target": t.name,
+            "bound": t.target,
+            "measured": t.measured,
+            "unit": t.unit,
+            "holds": "yes" if t.holds else "no",
+        }
+        for t in targets
     ]
     text = f"""# Feature engine
 
@@ -235,8 +251,8 @@ def plot(bench: Bench, path: Path) -> None:
 
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="constrained")
     small = bench.sizes.small
-    for who in (OURS, DUCKDB, LOOP, POLARS, PANDAS, FLOOR, "featuretools"):
-        style = {"linewidth": 2.5, "color": "black"} if who == OURS else {"linewidth": 1.2}
+    for who, colour in COLOURS.items():
+        style = {"linewidth": 2.5 if who == OURS else 1.2, "color": colour}
         runs = [(rows, dates) for name, rows, dates, threads in bench.taken if name == who and threads == 1]
         by_rows = sorted((rows, bench.cpu(who, rows)) for rows, dates in runs if dates == 1)
         by_dates = sorted((dates, bench.cpu(who, small, dates)) for rows, dates in runs if rows == small)
@@ -245,7 +261,7 @@ def plot(bench: Bench, path: Path) -> None:
                 axis.plot(*zip(*points, strict=True), marker="o", label=who.rstrip("_"), **style)
     axes[0].set(xscale="log", yscale="log", xlabel="rows (one date)", ylabel="CPU seconds")
     axes[1].set(xscale="log", xlabel=f"dates ({small:,} rows)", xticks=[1, 6, 24], xticklabels=["1", "6", "24"])
-    axes[0].legend(frameon=False)
+    axes[1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     for axis in axes:
         axis.grid(alpha=0.3, which="both")
         axis.minorticks_off()
@@ -263,7 +279,8 @@ def main() -> None:
     bench, targets = measure_all(QUICK if asked.quick else FULL, asked.featuretools)
     print_targets(targets, asked.json)
     if not asked.quick:
-        write_results(bench, targets, "make bench-features")
+        extra = " ARGS='--featuretools PYTHON'" if asked.featuretools else ""
+        write_results(bench, targets, "make bench-features" + extra)
 
 
 if __name__ == "__main__":
