@@ -179,7 +179,7 @@ def _as_table(live: LiveSet, base: Snapshot, graded: Graded) -> pa.Table:
 
 
 def _as_json(live: LiveSet, base: Snapshot, graded: Graded) -> dict[str, Any]:
-    spend = np.maximum(base.rows[:, POSITION["spend_365d"]], 0.0)
+    spend = np.maximum(np.nan_to_num(base.rows[:, POSITION["spend_365d"]]), 0.0)
     snapshot = live.snapshot
     return {
         "id": snapshot.id,

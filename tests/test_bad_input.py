@@ -204,7 +204,7 @@ def test_damaged_files_are_named(sample: Ran, tmp_path: Path, scoring: Scoring) 
         ("tables/report.json", "features"),
         ("tables/events.parquet", "features"),
         ("features/cuts.json", "train"),
-        ("features/features.parquet", "train"),
+        ("features/features.parquet/part-00000.parquet", "train"),
         ("training/run.json", "evaluate"),
         ("training/churn.parquet", "evaluate"),
     ):

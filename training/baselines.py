@@ -36,7 +36,7 @@ def baselines(
         found["recency"] = _logistic_of_recency(train_rows, label, rows)
         found["logistic_rfmt"] = np.asarray(expit(fit_logistic(train_rows, label).log_odds(rows)))
     else:
-        found["past_spend"] = np.maximum(rows[:, POSITION["spend_365d"]], 0.0) * horizon_days / 365
+        found["past_spend"] = np.maximum(np.nan_to_num(rows[:, POSITION["spend_365d"]]), 0.0) * horizon_days / 365
     for name in MODELS:
         expected = fit_rhythm(base, name).columns(rows, horizon_days)
         found[name] = 1 - expected[:, 0] if recipe is CHURN else expected[:, 2]

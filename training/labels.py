@@ -37,5 +37,5 @@ def churn(orders_next: Array) -> Array:
 
 
 def value(spend_next: Array) -> Array:
-    """Net spend in the horizon, in minor units; a customer who only returned is worth 0."""
-    return np.maximum(spend_next, 0.0)
+    """Net spend in the horizon, in minor units; 0 for a customer who only returned, and where no amount is known."""
+    return np.maximum(np.nan_to_num(spend_next), 0.0)

@@ -82,7 +82,7 @@ def fit_segments(rows: Array, count: int, seed: int) -> SegmentModel:
     centre, scale = columns.mean(axis=0), np.maximum(columns.std(axis=0), 1e-9)
     standard = np.clip((columns - centre) / scale, -FURTHEST, FURTHEST)
     found = KMeans(count, n_init=10, random_state=seed).fit(standard)
-    spend = bought[:, POSITION["spend_365d"]]
+    spend = np.nan_to_num(bought[:, POSITION["spend_365d"]])
     order = sorted(range(count), key=lambda k: -float(spend[found.labels_ == k].mean()))
     centres = tuple(tuple(map(float, found.cluster_centers_[k])) for k in order)
     model = SegmentModel(tuple(map(float, centre)), tuple(map(float, scale)), centres)
@@ -106,7 +106,7 @@ def stability(rows: Array, count: int, seed: int, resamples: int = 5) -> float:
 def _profile(model: SegmentModel, rows: Array, count: int) -> tuple[dict[str, float], ...]:
     """Per segment: share of customers, share of last year's spend, and the median of each column of the space."""
     number = model.predict(rows)
-    spend = np.maximum(rows[:, POSITION["spend_365d"]], 0.0)
+    spend = np.maximum(np.nan_to_num(rows[:, POSITION["spend_365d"]]), 0.0)
     return tuple(
         {
             "customers": float((number == k).mean()),
