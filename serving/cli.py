@@ -132,8 +132,8 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 
     if markdown:
         sys.stdout.write(page.markdown())
-    else:
-        out.print(show.catalogue())
+    else:  # in a file or a pipe nothing bounds the width
+        (out if out.is_terminal else Console(highlight=False, width=200)).print(show.catalogue())
 
 
 @app.command()
