@@ -7,7 +7,7 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 .PHONY: setup setup-dev run demo test check serve ui lock clean help
 
 help: ## list the targets
-	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: .venv/installed ## install everything into .venv
 
@@ -46,7 +46,8 @@ check: setup-dev ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench-%: setup-dev ## benchmarks/%.py, such as bench-features; ARGS=--quick for a small run, ARGS=--json for lines
+bench-features: ## the feature engine beside SQL, Polars, pandas; ARGS=--quick for a small run
+bench-%: setup-dev ## benchmarks/%.py; ARGS=--json for a line per target
 	@$(BIN)/python -m benchmarks.$* $(ARGS)
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

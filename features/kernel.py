@@ -30,6 +30,9 @@ EVENTS_FOLD, CODES_FOLD, SHARES_FOLD, INVOICES_FOLD = range(len(FOLDS))
 RATIO, DIFFERENCE, OVERLAP = range(3)
 INVOICE_DUE, PAYMENT = kinds("invoice_due"), kinds("payment")
 
+NOTHING = 62
+"""A kind that no event has."""
+
 FRACTION = 2.0**32
 """Entropies add n ln n as whole multiples of 1 / FRACTION: exact in any order, right to 1e-10."""
 
@@ -196,6 +199,12 @@ def _visible(h: Histories, i: int, today: int) -> bool:
 
 
 @nb.njit(cache=True, nogil=True)
+def _late_kind(h: Histories, i: int, today: int) -> int:
+    """The kind of an event that was known late or replaced; NOTHING while it is not visible."""
+    return int(~h.kind[i]) if _visible(h, i, today) else NOTHING
+
+
+@nb.njit(cache=True, nogil=True)
 def _advance(day: I32, at: int, hi: int, limit: int) -> int:
     """First row of at:hi whose day is not before `limit`, sought near `at` first."""
     low = at
@@ -245,9 +254,7 @@ def _events(
             for i in range(done, end):
                 kind = h.kind[i]
                 if kind < 0:
-                    if not _visible(h, i, today):
-                        continue
-                    kind = ~kind
+                    kind = _late_kind(h, i, today)
                 if not (kinds >> kind) & 1:
                     continue
                 n += 1
@@ -363,9 +370,7 @@ def _std(
     for i in range(start, end):
         kind = h.kind[i]
         if kind < 0:
-            if not _visible(h, i, today):
-                continue
-            kind = ~kind
+            kind = _late_kind(h, i, today)
         value = h.values[column, i]
         if (kinds >> kind) & 1 and not math.isnan(value):
             deviation = (value - mean) * per_reach
@@ -379,9 +384,7 @@ def _silence(h: Histories, lo: int, start: int, kinds: int, today: int, first_da
     for i in range(start - 1, lo - 1, -1):
         kind = h.kind[i]
         if kind < 0:
-            if not _visible(h, i, today):
-                continue
-            kind = ~kind
+            kind = _late_kind(h, i, today)
         if (kinds >> kind) & 1:
             return float(first_day - h.day[i])
     return math.nan
@@ -416,9 +419,7 @@ def _codes(h: Histories, p: Tables, g: int, calendar: I32, rows: I64, as_of: I32
             for i in range(done, end):
                 kind = h.kind[i]
                 if kind < 0:
-                    if not _visible(h, i, today):
-                        continue
-                    kind = ~kind
+                    kind = _late_kind(h, i, today)
                 if not (kinds >> kind) & 1:
                     continue
                 n += 1
@@ -481,9 +482,7 @@ def _shares(h: Histories, p: Tables, g: int, rows: I64, as_of: I32, s: Scratch, 
             for i in range(done, end):
                 kind = h.kind[i]
                 if kind < 0:
-                    if not _visible(h, i, today):
-                        continue
-                    kind = ~kind
+                    kind = _late_kind(h, i, today)
                 if not (kinds >> kind) & 1:
                     continue
                 n += 1
@@ -578,9 +577,7 @@ def _is(h: Histories, i: int, wanted: int, today: int) -> bool:
     """Whether event `i` is of a wanted kind, carries a ref, and is visible."""
     kind = h.kind[i]
     if kind < 0:
-        if not _visible(h, i, today):
-            return False
-        kind = ~kind
+        kind = _late_kind(h, i, today)
     return bool((wanted >> kind) & 1 == 1 and h.flags[i] & NAMED != 0)
 
 
