@@ -3,6 +3,9 @@
 Everything a feature may see is decided here: day < as_of, known before as_of, not replaced before as_of. The dates of
 a customer are visited in their order, so that a pass goes on where the date before left it. Sums are of whole numbers
 and no answer depends on the order of the events of a day, so that every driver gives the same bits.
+
+It is one file because numba keeps what it compiled until the file of the called function changes: a loop in another
+file would go stale unseen.
 """
 
 from __future__ import annotations

@@ -75,7 +75,8 @@ def pack(batch: pa.RecordBatch, program: Program, company: Company, bins: int) -
             more[i] = np.where(more[i] == 0, NO_REF + day.astype(np.uint64), more[i])
     if program.due:
         more[-1] = _numbers(batch["due_day"], pa.int32(), FOREVER).view(np.uint32)
-    return _rows_in_bins(pack_ids(batch["customer_id"]), days, more, bins)
+    ids = pack_ids(batch["customer_id"])
+    return _rows_in_bins(ids, bin_of(ids.high, bins), days, more, bins)
 
 
 def width(program: Program) -> int:
@@ -282,13 +283,11 @@ def _hash_texts(offsets: NDArray[np.int32], data: NDArray[np.uint8], hashes: Wor
 
 
 @nb.njit(cache=True, nogil=True)
-def _rows_in_bins(ids: Ids, days: NDArray[np.int32], more: Words, bins: int) -> Packed:
-    """Columns → rows in order of bin."""
+def _rows_in_bins(ids: Ids, place: NDArray[np.int64], days: NDArray[np.int32], more: Words, bins: int) -> Packed:
+    """Columns → rows in order of bin; place (n,): the bin of each."""
     n = ids.high.size
     ends = np.zeros((1, bins + 1), np.int64)
-    place = np.empty(n, np.int64)
     for i in range(n):
-        place[i] = np.int64((ids.high[i] >> np.uint64(32)) * np.uint64(bins) >> np.uint64(32))
         ends[0, place[i] + 1] += 1
     for b in range(bins):
         ends[0, b + 1] += ends[0, b]

@@ -53,7 +53,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     if missing and os.environ.get("REQUIRE_SHARED") == "1":
         pytest.fail(missing)
     if missing:
-        pytest.skip(missing)
+        pytest.skip(missing)  # Spark is an extra, and Java no Python package: a clone elsewhere may have neither
     from pyspark.sql import SparkSession
 
     folder = tmp_path_factory.mktemp("spark")
