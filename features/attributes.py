@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from features.tables.sql import file_text
+from features.tables.sql import parquet
 from features.workspace import damaged
 
 PRIVATE = "private"
@@ -28,7 +28,7 @@ def attribute_table(tables: Path, as_ofs: Sequence[date]) -> pa.Table:
         with duckdb.connect() as db:
             found = db.sql(
                 f"""SELECT customer_id, as_of, attribute, value, family
-                FROM read_parquet({file_text(tables / "customers.parquet")}), (VALUES {spine}) AS spine(as_of)
+                FROM {parquet(tables / "customers.parquet")}, (VALUES {spine}) AS spine(as_of)
                 WHERE family <> '{PRIVATE}' AND coalesce(valid_from, DATE '0001-01-01') < as_of
                 QUALIFY 1 = row_number() OVER (
                     PARTITION BY customer_id, as_of, attribute

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from pathlib import Path
 from threading import Lock
 
@@ -17,6 +19,7 @@ from features.pack import Ids, Packed, Words, bin_of, columns_read, pack, width
 from features.progress import Progress
 from features.sort import Known
 from features.spec import CODES, Program
+from features.workspace import part_files
 
 ROWS_PER_BATCH = 131_072
 ROWS_PER_BLOCK = 1_000_000
@@ -88,34 +91,58 @@ def read_parts(
     events: Path, program: Program, company: Company, pool: Executor, threads: int, spill: Path, progress: Progress
 ) -> Parts:
     """Scan an event table, its row groups shared among `threads`."""
-    with pq.ParquetFile(events) as file:
-        about, schema = file.metadata, file.schema_arrow
+    files = _files(events)
     wanted = columns_read(program)
-    missing = [name for name in wanted if name not in schema.names]
+    missing = [name for name in wanted if any(name not in file.schema.names for file in files)]
     if missing:
         raise ValueError(f"no column {missing[0]}")
-    coded = ["kind", *(name for name in CODES if name in wanted and _is_coded(about, schema.get_field_index(name)))]
-    groups = about.num_row_groups
-    parts = Parts(about.num_rows, width(program), threads, spill)
+    total = sum(file.rows for file in files)
+    groups = [(file, group) for file in files for group in range(file.groups)]
+    parts = Parts(total, width(program), threads, spill)
     done = Lock()
     read = 0
 
-    def scan(mine: range) -> None:
+    def scan(mine: Sequence[tuple[_File, int]]) -> None:
         nonlocal read
-        for batch in _batches(events, wanted, coded, mine):
-            parts.add(pack(batch, program, company, parts.bins))
-            with done:
-                read += batch.num_rows
-                progress("read events", read, about.num_rows)
+        for file, pairs in groupby(mine, key=lambda pair: pair[0]):
+            for batch in _batches(file, wanted, [group for _, group in pairs]):
+                parts.add(pack(batch, program, company, parts.bins))
+                with done:
+                    read += batch.num_rows
+                    progress("read events", read, total)
 
-    list(pool.map(scan, [range(i * groups // threads, (i + 1) * groups // threads) for i in range(threads)]))
+    shares = [len(groups) * i // threads for i in range(threads + 1)]
+    list(pool.map(scan, [groups[first:end] for first, end in pairwise(shares)]))
     return parts
 
 
-def _batches(events: Path, columns: list[str], coded: list[str], groups: range) -> Iterator[pa.RecordBatch]:
-    if groups:
-        with pq.ParquetFile(events, read_dictionary=coded, pre_buffer=False) as file:
-            yield from file.iter_batches(ROWS_PER_BATCH, row_groups=list(groups), columns=columns, use_threads=False)
+@dataclass(frozen=True)
+class _File:
+    """A part file of an event table. coded: the columns of texts that it keeps as numbers throughout, so that it is
+    cheaper to read them so."""
+
+    path: Path
+    schema: pa.Schema
+    rows: int
+    groups: int
+    coded: frozenset[str]
+
+
+def _files(events: Path) -> list[_File]:
+    files = []
+    for path in part_files(events) or [events]:
+        with pq.ParquetFile(path) as file:
+            about, schema = file.metadata, file.schema_arrow
+        names = ["kind", *(name for name in CODES if name in schema.names)]
+        coded = (name for name in names if name == "kind" or _is_coded(about, schema.get_field_index(name)))
+        files.append(_File(path, schema, about.num_rows, about.num_row_groups, frozenset(coded)))
+    return files
+
+
+def _batches(file: _File, columns: list[str], groups: list[int]) -> Iterator[pa.RecordBatch]:
+    coded = [name for name in columns if name in file.coded]
+    with pq.ParquetFile(file.path, read_dictionary=coded, pre_buffer=False) as opened:
+        yield from opened.iter_batches(ROWS_PER_BATCH, row_groups=groups, columns=columns, use_threads=False)
 
 
 def _is_coded(about: pq.FileMetaData, column: int) -> bool:

@@ -30,7 +30,8 @@ class Workspace:
 
     @property
     def tables(self) -> Path:
-        """events.parquet, customers.parquet, items.parquet, quarantine.parquet and report.json."""
+        """events.parquet/ and customers.parquet/ (folders of part files), items.parquet, vault/, report.json,
+        received.json (which files were read, and when)."""
         return self.home / "tables"
 
     @property
@@ -121,6 +122,11 @@ def read_parquet(path: Path, **options: Any) -> pa.Table:
         return pq.read_table(path, **options)
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, error) from None
+
+
+def part_files(table: Path) -> list[Path]:
+    """The Parquet files of a table: itself, or all files of the folder, in order of name. Empty: there is none."""
+    return sorted(table.glob("*.parquet")) if table.is_dir() else [table] if table.exists() else []
 
 
 def damaged(path: Path, error: Exception) -> InputError:

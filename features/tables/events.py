@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.tables.sql import file_text
+from features.tables.sql import parquet
+from features.workspace import part_files
 
 KINDS = (
     "purchase",
@@ -37,8 +38,12 @@ KINDS = (
 )
 """What can happen. The position is the code of the kind inside the kernel: only ever append."""
 
-FAMILIES = ("social", "behavioural", "value", "demand", "risk", "occupational", "discipline", "private")
-"""What a feature or an attribute speaks of. `private` never reaches a model, a log or MLflow."""
+FAMILIES = ("social", "behavioural", "value", "demand", "risk", "occupational", "discipline", "private", "consent")
+"""What a feature or an attribute speaks of. `private` reaches no model, no log and not MLflow; `consent` no model."""
+
+CONSENTS = ("no_profiling", "no_marketing")
+"""Attributes of the family `consent`, with the value `yes` from the day a customer said no, and `no` from the day it
+took that back."""
 
 INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -63,6 +68,7 @@ EVENTS = pa.schema(
         pa.field("due_day", pa.date32()),
         pa.field("code", pa.string()),  # reason, status or campaign
         pa.field("score", pa.float64()),  # answer to a survey
+        pa.field("merged_from", pa.string()),  # the pseudonym it came under, where that is another's today
     ]
 )
 
@@ -72,7 +78,8 @@ CUSTOMERS = pa.schema(
         pa.field("attribute", pa.string(), nullable=False),
         pa.field("value", pa.string()),  # null: known to be unknown
         pa.field("valid_from", pa.date32()),  # null: since ever
-        pa.field("family", pa.string(), nullable=False),  # one of FAMILIES
+        pa.field("family", pa.string(), nullable=False),  # one of FAMILIES but `private`: those are in the vault
+        pa.field("merged_from", pa.string()),  # the pseudonym it came under, where that is another's today
     ]
 )
 """Attributes, a row each time one changes; the valid one at `as_of` is the last with `valid_from` < `as_of`."""
@@ -83,7 +90,9 @@ _kinds = ", ".join(f"'{kind}'" for kind in KINDS)
 _families = ", ".join(f"'{family}'" for family in FAMILIES)
 
 CONTRACT = {
-    "event_id is unique": "event_id IN (SELECT event_id FROM events GROUP BY event_id HAVING count(*) > 1)",
+    "versions of an event follow one another": "event_id IN (SELECT event_id FROM events GROUP BY event_id, known_at "
+    "HAVING count(*) > 1) OR event_id IN (SELECT event_id FROM events WHERE known_until IS NULL GROUP BY event_id "
+    "HAVING count(*) > 1)",
     "customer_id is a pseudonym": "NOT regexp_full_match(customer_id, '[0-9a-f]{32}')",
     "counterparty is a pseudonym": "NOT regexp_full_match(counterparty, '[0-9a-f]{32}')",
     "kind is one of KINDS": f"kind NOT IN ({_kinds})",
@@ -96,14 +105,15 @@ CONTRACT = {
 
 
 def broken_rules(events: Path) -> dict[str, int]:
-    """The rules of the contract that the event file breaks, each with the number of rows that break it.
+    """The rules of the contract that the event table breaks, each with the number of rows that break it.
 
     The schema counts as a rule of its own: a wrong, missing or additional column gives `{"schema": 1}`.
     """
-    if [(f.name, f.type) for f in pq.read_schema(events)] != [(f.name, f.type) for f in EVENTS]:
-        return {"schema": 1}
+    for file in part_files(events):
+        if [(f.name, f.type) for f in pq.read_schema(file)] != [(f.name, f.type) for f in EVENTS]:
+            return {"schema": 1}
     with duckdb.connect() as db:
-        db.execute(f"CREATE VIEW events AS FROM read_parquet({file_text(events)})")
+        db.execute(f"CREATE VIEW events AS FROM {parquet(events)}")
         required = {f"{f.name} is not null": f"{f.name} IS NULL" for f in EVENTS if not f.nullable}
         counts = {
             rule: db.sql(f"SELECT count(*) FROM events WHERE {broken}").fetchall()[0][0]

@@ -6,9 +6,11 @@ cannot be understood is a finding with a line number and not a reader's crash.
 
 from __future__ import annotations
 
+import codecs
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -16,7 +18,7 @@ from features.calendar import zone
 from features.company import Company, Hour, Zone
 from features.config import Config, load_config
 from features.errors import InputError
-from features.tables.events import FAMILIES, KINDS
+from features.tables.events import CONSENTS, FAMILIES, KINDS
 
 SOURCES = Path("configs/sources")
 
@@ -30,23 +32,33 @@ def _one_of(allowed: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError("an encoding that Python knows, such as utf-8, cp1252 or utf-16") from None
+
+
 Kind = Annotated[str, _one_of(KINDS)]
-Family = Annotated[str, _one_of(FAMILIES)]
-Severity = Literal["drop", "quarantine", "stop"]
+Family = Annotated[str, _one_of(tuple(family for family in FAMILIES if family != "consent"))]
+RuleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Severity = Literal["keep", "drop", "quarantine", "stop"]
 
 
 class Condition(Config):
-    """What a cell must look like; exactly one key."""
+    """What a cell must look like; exactly one key. Texts are compared as they stand, without the blanks around them."""
 
     any_of: tuple[str, ...] = ()
     starts_with: tuple[str, ...] = ()
+    contains: tuple[str, ...] = ()
     below: float | None = None
+    above: float | None = None
     empty: bool | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Condition:
         if len(self.model_fields_set) != 1:
-            raise ValueError("exactly one of any_of, starts_with, below, empty")
+            raise ValueError(f"exactly one of {', '.join(Condition.model_fields)}")
         return self
 
 
@@ -55,25 +67,67 @@ When = Annotated[dict[str, Condition], Field(min_length=1)]
 
 
 class Format(Config):
-    """How a file is written. Parquet needs none of it."""
+    """How a file is written. Compression is seen from the file itself. Parquet needs none of it.
 
-    type: Literal["csv", "whitespace", "parquet"] = "csv"
-    delimiter: str = ","
+    skip: lines before the header. decimal: the sign before the decimals of its numbers; the other one of `.` and `,`
+    may part thousands. sheet: of an Excel file, by default the first.
+    """
+
+    type: Literal["csv", "whitespace", "parquet", "excel"] = "csv"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     header: bool = True
+    skip: Annotated[int, Field(ge=0)] = 0
     columns: tuple[str, ...] = ()
+    decimal: Literal[".", ","] = "."
+    sheet: str | None = None
 
     @model_validator(mode="after")
     def _named(self) -> Format:
-        if self.type == "whitespace" and not self.columns:
-            raise ValueError("columns, in their order, for a file whose columns are parted by blanks")
+        if not self.columns and (self.type == "whitespace" or (not self.header and self.type != "parquet")):
+            raise ValueError("columns, in their order, for a file that does not name them")
         return self
 
 
+class Steps(Config):
+    """A clock that counts days or hours from a date; step 0 is that date's midnight."""
+
+    unit: Literal["day", "hour"] = "day"
+    start: date
+
+
 class Time(Config):
-    """A column that says when: `format` in strptime letters, or ISO 8601 when there is none."""
+    """A column that says when.
+
+    format: strptime letters; `epoch` or `epoch_ms` for seconds or milliseconds since 1970 (UTC); `excel` for days
+    since 1899-12-30; none for ISO 8601. clock: the column of the time of day, where it stands in one of its own.
+    steps: for data whose clock only counts.
+    """
 
     column: str
+    clock: str | None = None
     format: str | None = None
+    steps: Steps | None = None
+
+    @model_validator(mode="after")
+    def _one_reading(self) -> Time:
+        if self.steps is not None and (self.format is not None or self.clock is not None):
+            raise ValueError("steps, or format and clock, not both")
+        return self
+
+
+class Database(Config):
+    """A table of a PostgreSQL database. The password is not written here: PGPASSWORD, or ~/.pgpass."""
+
+    url: Annotated[str, Field(pattern=r"^postgres(ql)?://")]
+    table: str
+
+    @field_validator("url", mode="after")
+    @classmethod
+    def _no_password(cls, url: str) -> str:
+        if urlsplit(url).password is not None:
+            raise ValueError("no password in the URL: put it into PGPASSWORD or ~/.pgpass")
+        return url
 
 
 class Product(Config):
@@ -92,21 +146,50 @@ class KindRule(Config):
 class DropRule(Config):
     """Rows that are no event of a customer, dropped and counted under the rule's name."""
 
-    rule: str
+    rule: RuleName
     when: When
 
 
-class EventTable(Config):
-    """A table whose rows are events."""
+class RequireRule(Config):
+    """What a row must be: `that`, where it meets `when` (all rows, when there is none). An empty cell fails it."""
+
+    rule: RuleName
+    that: When
+    when: When | None = None
+    otherwise: Severity = "quarantine"
+
+
+class FileTable(Config):
+    """Where a table lies and how it is written: `files` of a folder, or a table of a `database`.
+
+    files: names; one that ends with a slash stands for every file of that folder, in order of name.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[^/\\]+$")]
+    files: tuple[str, ...] = ()
+    database: Database | None = None
+    format: Format = Format()
+    require: tuple[RequireRule, ...] = ()
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if bool(self.files) == (self.database is not None):
+            raise ValueError("files, or a database")
+        return self
+
+
+class EventTable(FileTable):
+    """A table whose rows are events.
+
+    event_id: the column, or the columns together, that tell one event from another for ever: a later row of the same
+    id restates it. both_sides: a row of kind transfer_out is also the counterparty's transfer_in.
+    """
 
     gives: Literal["events"]
-    name: str
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
-    format: Format = Format()
     customer: str
     time: Time
     kind: Kind | Annotated[tuple[KindRule, ...], Field(min_length=1)]
-    event_id: str | None = None
+    event_id: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     known_at: Time | None = None
     ref: str | None = None
     amount: str | Product | None = None
@@ -120,6 +203,7 @@ class EventTable(Config):
     due_day: Time | None = None
     code: str | None = None
     score: str | None = None
+    both_sides: bool = False
     drop: tuple[DropRule, ...] = ()
 
     @field_validator("kind", mode="after")
@@ -134,6 +218,12 @@ class EventTable(Config):
         """The kind as rules, also when it is the same for every row."""
         return (KindRule.model_validate({"is": self.kind}),) if isinstance(self.kind, str) else self.kind
 
+    @model_validator(mode="after")
+    def _sides(self) -> EventTable:
+        if self.both_sides and (self.counterparty is None or {r.is_ for r in self.kind_rules} != {"transfer_out"}):
+            raise ValueError("both_sides with a counterparty and the kind transfer_out")
+        return self
+
 
 class Attribute(Config):
     """A column of a customer table."""
@@ -142,25 +232,50 @@ class Attribute(Config):
     family: Family
 
 
-class CustomerTable(Config):
-    """A table with a row per customer, or one each time an attribute changes."""
+IDENTITY = ("name", "email", "phone", "address", "postcode", "city", "tax_id", "birth_date")
+"""What tells persons apart, and finds the one behind two ids. It stays in the vault."""
+
+Identity = Annotated[str, _one_of(IDENTITY)]
+
+
+class Consent(Config):
+    """Customers who said no: those whose cell in `column` is one of `any_of`."""
+
+    column: str
+    any_of: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class CustomerTable(FileTable):
+    """A table with a row per customer, or one each time an attribute changes.
+
+    signed_up: the day the customer became one; an event before it is set aside. identity: what the vault keeps to
+    find one customer behind several ids, e.g. {name: full_name, email: mail}. Attributes of the family `private` stay
+    in the vault, too. no_profiling, no_marketing: who objected to being scored, or to being canvassed.
+    """
 
     gives: Literal["customers"]
-    name: str
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
-    format: Format = Format()
     customer: str
     valid_from: Time | None = None
-    attributes: Annotated[dict[str, Attribute], Field(min_length=1)]
+    signed_up: Time | None = None
+    attributes: dict[str, Attribute] = Field({})
+    identity: dict[Identity, str] = Field({})
+    no_profiling: Consent | None = None
+    no_marketing: Consent | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> CustomerTable:
+        if not (self.attributes or self.identity or self.signed_up or self.no_profiling or self.no_marketing):
+            raise ValueError("at least one of attributes, identity, signed_up, no_profiling, no_marketing")
+        taken = sorted(set(self.attributes) & set(CONSENTS))
+        if taken:
+            raise ValueError(f"another name for the attribute '{taken[0]}', which is a consent's")
+        return self
 
 
-class ItemTable(Config):
+class ItemTable(FileTable):
     """A table with a row per item sold."""
 
     gives: Literal["items"]
-    name: str
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
-    format: Format = Format()
     item: str
     category: str
 
@@ -182,7 +297,13 @@ class Monitoring(Config):
 
 
 class Source(Config):
-    """A company's tables. Amounts are read in the currency's major unit and kept in its minor one."""
+    """A company's tables. Amounts are read in the currency's major unit and kept in its minor one.
+
+    rules: rule → what happens to a line that breaks it. unreadable: the share of a table's lines above which cells
+    that cannot be read mean that this file reads the table wrongly, and stop the run.
+    """
+
+    kind: Literal["events"] = "events"
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: str
@@ -191,6 +312,7 @@ class Source(Config):
     decimals: Annotated[int, Field(ge=0, le=4)] = 2
     tables: Annotated[tuple[Annotated[Table, Field(discriminator="gives")], ...], Field(min_length=1)]
     rules: dict[str, Severity] = Field({})
+    unreadable: Annotated[float, Field(ge=0, le=1)] = 0.02
     monitoring: Monitoring = Monitoring()
 
     def company(self) -> Company:

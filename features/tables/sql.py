@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from features.workspace import part_files
+
 
 def ident(name: str) -> str:
     """A column's name, quoted for SQL."""
@@ -13,6 +15,11 @@ def ident(name: str) -> str:
 def file_text(path: Path) -> str:
     """A path for DuckDB, which would take a star, a question mark or a bracket in it for a pattern of names."""
     return text("".join(f"[{c}]" if c in "[*?" else c for c in str(path)))
+
+
+def parquet(table: Path) -> str:
+    """The rows of a Parquet table, a file or a folder of part files, for FROM."""
+    return f"read_parquet([{', '.join(map(file_text, part_files(table) or [table]))}])"
 
 
 def text(value: object) -> str:

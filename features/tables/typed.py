@@ -80,7 +80,7 @@ def event_columns(table: EventTable, zone: str, decimals: int, columns: list[str
         "hour": f"CASE WHEN {has_time_of_day(table.time)} THEN CAST(hour({local}) AS TINYINT) END",
         "known_at": instant(table.known_at, zone) if table.known_at else ts,
         "kind": kind_of(table, columns, place),
-        "given_id": clean(table.event_id) if table.event_id else "CAST(NULL AS VARCHAR)",
+        "given_id": given_id(table.event_id),
         "due_day": local_day(table.due_day, zone) if table.due_day else "CAST(NULL AS DATE)",
         "due_day_given": f"{clean(table.due_day.column)} IS NOT NULL" if table.due_day else "false",
         "amount_mapped": str(table.amount is not None).lower(),
@@ -98,6 +98,12 @@ def event_columns(table: EventTable, zone: str, decimals: int, columns: list[str
         else:
             typed[name] = sign + f"({number(of) if name in ('quantity', 'score') else minor_units(of, decimals)})"
     return typed
+
+
+def given_id(of: str | tuple[str, ...] | None) -> str:
+    """The id that a line gives its event: a cell, or several with a slash between them; null when one is empty."""
+    cells = () if of is None else (of,) if isinstance(of, str) else of
+    return " || '/' || ".join(map(clean, cells)) or "CAST(NULL AS VARCHAR)"
 
 
 def customer_columns(table: CustomerTable, zone: str, columns: list[str], place: str) -> dict[str, str]:
@@ -159,8 +165,10 @@ def _thousandths(column: str) -> str:
 def _check_mapping(table: EventTable, columns: list[str], place: str) -> None:
     mapped: dict[str, str | None] = {
         field: mapped_cell(table, field)
-        for field in ("customer", "time", "known_at", "event_id", "due_day", *TEXTS, "counterparty")
+        for field in ("customer", "time", "known_at", "due_day", *TEXTS, "counterparty")
     }
+    ids = (table.event_id,) if isinstance(table.event_id, str) else table.event_id or ()
+    mapped |= {f"event_id.{i}" if len(ids) > 1 else "event_id": column for i, column in enumerate(ids)}
     for field in ("amount", "cost", "quantity", "score"):
         of = getattr(table, field)
         cells = of.multiply if isinstance(of, Product) else (of,)

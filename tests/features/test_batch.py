@@ -314,7 +314,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
     refused(tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted({*EVENTS.names} - {"event_id", "hour", "code"}))
+@pytest.mark.parametrize("name", sorted({*EVENTS.names} - {"event_id", "hour", "code", "merged_from"}))
 def test_an_event_table_without_a_column_is_refused(name: str, events: pa.Table, tmp_path: Path) -> None:
     """Each column that a feature asks for, by its name."""
     put(tmp_path, events.drop_columns([name]))
