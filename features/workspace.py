@@ -62,14 +62,20 @@ class Workspace:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """A new empty folder that takes the place of `folder` when the block ends well, and vanishes when it does not."""
+def staged(folder: Path, keep: bool = False) -> Iterator[Path]:
+    """A new folder that takes the place of `folder` when the block ends well, and vanishes when it does not.
+
+    It is empty, or with `keep` has every file that `folder` has: the same files under a second name, so replace or
+    unlink them, and never write into them.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _clear_up(folder)
     new = folder.with_name(f".{folder.name}.new-{os.getpid()}")
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     new.mkdir(mode=0o700)
     try:
+        if keep and folder.exists():
+            shutil.copytree(folder, new, copy_function=_link, dirs_exist_ok=True)
         yield new
         if folder.exists():
             folder.rename(old)
@@ -79,6 +85,13 @@ def staged(folder: Path) -> Iterator[Path]:
             old.rename(folder)
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _link(old: str, new: str) -> None:
+    try:
+        os.link(old, new)
+    except OSError:  # a file system without second names
+        shutil.copy2(old, new)
 
 
 def _clear_up(folder: Path) -> None:

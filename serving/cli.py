@@ -9,43 +9,29 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
 from features.errors import InputError
-from features.progress import Progress
-from features.tables.sources import load_source
-from features.workspace import Workspace
-
-if TYPE_CHECKING:
-    from serving.steps import Job
+from serving.options import (
+    AsOfOption,
+    CustomersOption,
+    GradeOption,
+    HomeOption,
+    HostOption,
+    PortOption,
+    RawOption,
+    SchemeOption,
+    SourceOption,
+    as_day,
+    err,
+    open_job,
+    out,
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-SourceOption = Annotated[str, typer.Option("--source", help="a name in configs/sources, or a YAML file")]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="the workspace; by default data/<source>")]
-RawOption = Annotated[Path | None, typer.Option("--raw", help="the folder of the company's own files")]
-AsOfOption = Annotated[
-    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="the date that tests the models")
-]
-GradeOption = Annotated[
-    datetime | None,
-    typer.Option("--grade-as-of", formats=["%Y-%m-%d"], help="the date that is graded; by default the end of the data"),
-]
-SchemeOption = Annotated[str, typer.Option("--scheme", help="version of the classification scheme")]
-CustomersOption = Annotated[int, typer.Option("--customers", min=100, help="size of the sample company")]
-PortOption = Annotated[int, typer.Option("--port", min=1, max=65535)]
-HostOption = Annotated[str, typer.Option("--host", help="the address to listen on")]
 
 
 def main() -> None:
@@ -74,10 +60,10 @@ def run(
     """The whole job: ingest, features, train, evaluate, promote, classify."""
     from serving import show
 
-    with _job(source, home, raw, scheme) as job:
+    with open_job(source, home, raw, scheme) as job:
         job.check()
         counts = job.ingest(customers)
-        job.features(_day(as_of), _day(grade_as_of))
+        job.features(as_day(as_of), as_day(grade_as_of))
         trained = job.train()
         version, verdicts = job.evaluate()
         promotion = job.promote(version)
@@ -99,7 +85,7 @@ def ingest(
     """Raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
     from serving import show
 
-    with _job(source, home, raw) as job:
+    with open_job(source, home, raw) as job:
         counts = job.ingest(customers)
     out.print(show.rows(counts))
 
@@ -119,8 +105,8 @@ def features(
     """Events → feature rows and labels at every date of the run; `scoring features list` prints what they are."""
     if context.invoked_subcommand is not None:
         return
-    with _job(source, home) as job:
-        job.features(_day(as_of), _day(grade_as_of))
+    with open_job(source, home) as job:
+        job.features(as_day(as_of), as_day(grade_as_of))
     out.print(f"Feature rows are in {job.workspace.features}.", markup=False)
 
 
@@ -139,7 +125,7 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 @app.command()
 def train(source: SourceOption = "sample", home: HomeOption = None, scheme: SchemeOption = "2026-01") -> None:
     """Feature rows → a candidate release, judged on the test date and refitted on all closed targets."""
-    with _job(source, home, scheme=scheme) as job:
+    with open_job(source, home, scheme=scheme) as job:
         release = job.train()
     out.print(f"Fitted: {', '.join(release.about['tasks']) or 'nothing'}. Next: scoring evaluate.", markup=False)
 
@@ -150,7 +136,7 @@ def evaluate(source: SourceOption = "sample", home: HomeOption = None, scheme: S
     from features.workspace import read_json
     from serving import show
 
-    with _job(source, home, scheme=scheme) as job:
+    with open_job(source, home, scheme=scheme) as job:
         version, verdicts = job.evaluate()
     about = read_json(job.workspace.training / "release" / "release.json")
     out.print(show.verdicts(verdicts, about))
@@ -167,7 +153,7 @@ def promote(
     """Make a registered release the champion, when it passes the gate."""
     from serving import show
 
-    with _job(source, home) as job:
+    with open_job(source, home) as job:
         promotion = job.promote(version, approve)
     out.print(show.promotion(promotion, job.source.name), markup=False)
     if not promotion.promoted:
@@ -179,7 +165,7 @@ def classify(source: SourceOption = "sample", home: HomeOption = None) -> None:
     """The champion grades the whole base; the online store gets the result."""
     from serving import show
 
-    with _job(source, home) as job:
+    with open_job(source, home) as job:
         live, folder = job.classify()
     out.print(show.classes(folder, live.scheme))
 
@@ -195,7 +181,7 @@ def serve(
     from serving.scorer import Scorer
     from serving.store import Store
 
-    with _job(source, home) as job:
+    with open_job(source, home) as job:
         live, pseudonyms, path = job.live()
     service = Service(Scorer(live, pseudonyms), Store(path))
     try:
@@ -243,33 +229,6 @@ def up(
             os.killpg(child.pid, signal.SIGTERM)
         child.wait(timeout=20)
     raise typer.Exit(failed)
-
-
-def _day(value: datetime | None) -> date | None:
-    return value.date() if value else None
-
-
-@contextmanager
-def _job(source: str, home: Path | None, raw: Path | None = None, scheme: str = "2026-01") -> Iterator[Job]:
-    """The steps of one source, with a progress bar while they run."""
-    described = load_source(source)
-    from serving.steps import Job
-
-    workspace = Workspace(home or Path("data") / described.name)
-    columns = (TextColumn("{task.description:<28}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=err) as bars:
-        yield Job(described, workspace, raw, scheme, _bars(bars))
-
-
-def _bars(bars: Bars) -> Progress:
-    tasks: dict[str, TaskID] = {}
-
-    def tell(doing: str, done: int, total: int) -> None:
-        if doing not in tasks:
-            tasks[doing] = bars.add_task(doing, total=total)
-        bars.update(tasks[doing], completed=done, total=total)
-
-    return tell
 
 
 if __name__ == "__main__":

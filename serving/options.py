@@ -1,0 +1,67 @@
+"""What the commands share: where they print, the options they take, and the job of one source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from features.progress import Progress
+from features.tables.sources import load_source
+from features.workspace import Workspace
+
+if TYPE_CHECKING:
+    from serving.steps import Job
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+SourceOption = Annotated[str, typer.Option("--source", help="a name in configs/sources, or a YAML file")]
+HomeOption = Annotated[Path | None, typer.Option("--home", help="the workspace; by default data/<source>")]
+RawOption = Annotated[Path | None, typer.Option("--raw", help="the folder of the company's own files")]
+AsOfOption = Annotated[
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="the date that tests the models")
+]
+GradeOption = Annotated[
+    datetime | None,
+    typer.Option("--grade-as-of", formats=["%Y-%m-%d"], help="the date that is graded; by default the end of the data"),
+]
+SchemeOption = Annotated[str, typer.Option("--scheme", help="version of the classification scheme")]
+CustomersOption = Annotated[int, typer.Option("--customers", min=100, help="size of the sample company")]
+PortOption = Annotated[int, typer.Option("--port", min=1, max=65535)]
+HostOption = Annotated[str, typer.Option("--host", help="the address to listen on")]
+
+
+def as_day(value: datetime | None) -> date | None:
+    """The day of an option."""
+    return value.date() if value else None
+
+
+@contextmanager
+def open_job(source: str, home: Path | None, raw: Path | None = None, scheme: str = "2026-01") -> Iterator[Job]:
+    """The steps of one source, with a progress bar while they run."""
+    described = load_source(source)
+    from serving.steps import Job
+
+    workspace = Workspace(home or Path("data") / described.name)
+    columns = (TextColumn("{task.description:<28}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=err) as bars:
+        yield Job(described, workspace, raw, scheme, _bars(bars))
+
+
+def _bars(bars: Bars) -> Progress:
+    tasks: dict[str, TaskID] = {}
+
+    def tell(doing: str, done: int, total: int) -> None:
+        if doing not in tasks:
+            tasks[doing] = bars.add_task(doing, total=total)
+        bars.update(tasks[doing], completed=done, total=total)
+
+    return tell
