@@ -77,9 +77,10 @@ def _consent(column: Column) -> tuple[str, Guess] | None:
     """Who said no, by a column of yes and no."""
     kind = next((consent for consent in CONSENTS if says(column.name, WORDS[consent])), None)
     codes = list(column.codes)
-    if kind is None or not codes or not {code.lower() for code in codes} <= YES | NO:
+    yes, no = set(YES.split()), set(NO.split())
+    if kind is None or not codes or not {code.lower() for code in codes} <= yes | no:
         return None
-    objects = YES if says(column.name, WORDS["says_no"]) else NO
+    objects = yes if says(column.name, WORDS["says_no"]) else no
     refused = [code for code in codes if code.lower() in objects]
     if not refused:
         return None

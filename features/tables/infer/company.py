@@ -92,8 +92,8 @@ def _countries(tables: Sequence[Cast]) -> Iterator[tuple[Country, str]]:
             yield COUNTRIES[0], f"in {months_first[0].name} the month stands before the day, as in the United States"
 
 
-def _american(format: str | None) -> bool:
-    return format is not None and format.startswith(("%m/%d", "%b %d", "%B %d"))
+def _american(form: str | None) -> bool:
+    return form is not None and form.startswith(("%m/%d", "%b %d", "%B %d"))
 
 
 def _names(country: Country, text: str) -> bool:

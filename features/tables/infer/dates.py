@@ -47,7 +47,7 @@ def readings(texts: dict[str, int]) -> tuple[Reading, ...]:
     if not texts:
         return ()
     some = list(texts)[:: -(-len(texts) // 200)]
-    found = [reading for format in _formats(some) if (reading := _read(texts, format))]
+    found = [reading for form in _formats(some) if (reading := _read(texts, form))]
     found += _counts(texts)
     found.sort(key=lambda reading: -reading.share)
     return _either(found)
@@ -69,51 +69,51 @@ def _mostly(pattern: re.Pattern[str], some: list[str]) -> bool:
     return sum(pattern.fullmatch(text) is not None for text in some) >= 0.9 * len(some)
 
 
-def _pattern(format: str) -> re.Pattern[str]:
-    exact = {"%m": r"\d\d", "%d": r"\d\d"} if format.startswith(("%Y%m%d", "%y%m%d")) else {}
+def _pattern(form: str) -> re.Pattern[str]:
+    exact = {"%m": r"\d\d", "%d": r"\d\d"} if form.startswith(("%Y%m%d", "%y%m%d")) else {}
     letters = {**_LETTERS, **exact}
-    return re.compile("".join(letters.get(part) or re.escape(part) for part in re.split(r"(%\w)", format)))
+    return re.compile("".join(letters.get(part) or re.escape(part) for part in re.split(r"(%\w)", form)))
 
 
-def _read(texts: dict[str, int], format: str | None) -> Reading | None:
+def _read(texts: dict[str, int], form: str | None) -> Reading | None:
     days: dict[str, int] = {}
-    length = _length_of_day(format)
+    length = _length_of_day(form)
     for text, count in texts.items():
-        day = text[:10] if format is None else " ".join(text.split(" ")[:length]) if length else text.split("T")[0]
+        day = text[:10] if form is None else " ".join(text.split(" ")[:length]) if length else text.split("T")[0]
         days[day] = days.get(day, 0) + count
     step = -(-len(days) // LOOKED_AT)
     looked = dict(list(days.items())[::step])
-    day_format = ISO_DAY if format is None else _day_of(format)
+    day_format = ISO_DAY if form is None else _day_of(form)
     read = {text: day for text in looked if (day := _parse(text, day_format)) and day.year in YEARS}
     share = sum(looked[text] for text in read) / sum(looked.values())
     if share < ALMOST_ALL:
         return None
-    weak = format is not None and format.startswith("%y%m%d") and len(looked) < 20
+    weak = form is not None and form.startswith("%y%m%d") and len(looked) < 20
     firsts = all(day.day == 1 for day in read.values())
-    return Reading(format, share, min(read.values()), max(read.values()), weak=weak, firsts=firsts)
+    return Reading(form, share, min(read.values()), max(read.values()), weak=weak, firsts=firsts)
 
 
-def _day_of(format: str) -> str:
-    return next(day for day in sorted(DAYS, key=len, reverse=True) if format.startswith(day))
+def _day_of(form: str) -> str:
+    return next(day for day in sorted(DAYS, key=len, reverse=True) if form.startswith(day))
 
 
-def _length_of_day(format: str | None) -> int:
+def _length_of_day(form: str | None) -> int:
     """How many words the day has; 0 where a T follows it."""
-    return 0 if format is not None and "T%H" in format else len((format and _day_of(format) or ISO_DAY).split(" "))
+    return 0 if form is not None and "T%H" in form else len((_day_of(form) if form else ISO_DAY).split(" "))
 
 
-def _parse(text: str, format: str) -> datetime | None:
+def _parse(text: str, form: str) -> datetime | None:
     try:
-        return datetime.strptime(text, format)  # noqa: DTZ007 a day
+        return datetime.strptime(text, form)
     except ValueError:
         return None
 
 
 COUNTED = (("epoch_ms", 946_684_800_000, 4_102_444_800_000), ("epoch", 946_684_800, 4_102_444_800),
            ("excel", 20_000, 73_050))  # fmt: skip
-"""Format → the numbers that it may be."""
+"""Form → the numbers that it may be."""
 _PER_DAY = {"epoch_ms": 86_400_000, "epoch": 86_400, "excel": 1}
-_DAY_0 = {"epoch_ms": datetime(1970, 1, 1), "epoch": datetime(1970, 1, 1), "excel": datetime(1899, 12, 30)}  # noqa: DTZ001
+_DAY_0 = {"epoch_ms": datetime(1970, 1, 1), "epoch": datetime(1970, 1, 1), "excel": datetime(1899, 12, 30)}
 
 
 def _counts(texts: dict[str, int]) -> list[Reading]:
@@ -122,10 +122,10 @@ def _counts(texts: dict[str, int]) -> list[Reading]:
         values = [float(text) for text in texts]
     except ValueError:
         return []
-    for format, low, high in COUNTED:
+    for form, low, high in COUNTED:
         if low <= min(values) and max(values) < high:
-            first, last = (_DAY_0[format] + timedelta(days=v / _PER_DAY[format]) for v in (min(values), max(values)))
-            return [Reading(format, 1.0, first, last, weak=True)]
+            first, last = (_DAY_0[form] + timedelta(days=v / _PER_DAY[form]) for v in (min(values), max(values)))
+            return [Reading(form, 1.0, first, last, weak=True)]
     return []
 
 

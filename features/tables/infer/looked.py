@@ -51,9 +51,9 @@ class Looked:
     def renamed(self, names: dict[str, str]) -> Looked:
         """The same with other names for columns that have none of their own."""
         taken = [names.get(c.name, c.name) for c in self.columns]
-        format = self.sniffed.format.model_copy(update={"columns": tuple(taken)})
+        written = self.sniffed.format.model_copy(update={"columns": tuple(taken)})
         columns = tuple(replace(c, name=name) for c, name in zip(self.columns, taken, strict=True))
-        sniffed = replace(self.sniffed, format=format)
+        sniffed = replace(self.sniffed, format=written)
         return replace(self, sniffed=sniffed, sample=self.sample.rename_columns(taken), columns=columns)
 
 
@@ -66,17 +66,15 @@ def look(name: str, files: tuple[str, ...], sniffed: Sniffed, sample: pa.Table, 
 def time_guess(column: Column, reading: Reading, clock: Column | None = None) -> Guess:
     """A `time` entry of a source file."""
     value: dict[str, object] = {"column": column.name}
-    format = reading.format
-    why = (
-        f"read as {format}" if format and "%" in format else "an ISO date" if format is None else f"numbers as {format}"
-    )
+    form = reading.format
+    why = f"read as {form}" if form and "%" in form else "an ISO date" if form is None else f"numbers as {form}"
     if clock is not None:
         value["clock"] = clock.name
         seconds = any(text.count(":") == 2 for text in clock.codes) or clock.longest > 5
-        if format is not None:
-            value["format"] = f"{format} %H:%M:%S" if seconds else f"{format} %H:%M"
-    elif format is not None:
-        value["format"] = format
+        if form is not None:
+            value["format"] = f"{form} %H:%M:%S" if seconds else f"{form} %H:%M"
+    elif form is not None:
+        value["format"] = form
     said = f"{reading.first:%Y-%m-%d} to {reading.last:%Y-%m-%d}"
-    unsure = f"no day tells {format} from {reading.either}" if reading.either else ""
+    unsure = f"no day tells {form} from {reading.either}" if reading.either else ""
     return Guess(value, f"{why}: {said}", unsure)

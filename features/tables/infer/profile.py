@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.tables.infer.dates import Reading, readings
-from features.tables.privacy import BLANKS
 from features.tables.infer.words import CURRENCY_WORDS
+from features.tables.privacy import BLANKS
 
 FEW = 40
 """So many different cells at most are codes."""
@@ -24,8 +24,8 @@ ALMOST_ALL = 0.98
 
 SIGNS = "€$£¥₹₺₽元"
 _NUMBER = re.compile(
-    rf"(?P<minus>[-+(]?)\s*(?P<before>[{SIGNS}]|[A-Z]{{3}}\b)?\s*(?P<minus2>[-+]?)(?P<digits>\d[\d.,'’ \u00a0]*|[.,]\d+)"
-    rf"\s*(?P<after>[{SIGNS}]|[A-Z]{{3}}\b|[-)])?"
+    rf"(?P<minus>[-+(]?)\s*(?P<before>[{SIGNS}]|[A-Z]{{3}}\b)?\s*(?P<minus2>[-+]?)"
+    rf"(?P<digits>\d[\d.,'’ \u00a0]*|[.,]\d+)\s*(?P<after>[{SIGNS}]|[A-Z]{{3}}\b|[-)])?"
 )
 _GROUPS = re.compile(r"\d{1,3}(?P<part>[.,'’ \u00a0])\d{3}(?:(?P=part)\d{3})*")
 

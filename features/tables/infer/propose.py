@@ -15,7 +15,7 @@ from features.tables.infer.guess import Guess, shown
 from features.tables.infer.kinds import Kinds, kinds, not_sales
 from features.tables.infer.looked import Looked, time_guess
 from features.tables.infer.profile import Column
-from features.tables.infer.roles import ROLES, UNNAMED, Part, cast, is_step, reading
+from features.tables.infer.roles import UNNAMED, Part, cast, is_step, reading
 from features.tables.infer.words import KIND_WORDS, WORDS, first_that_fits, says
 
 FIRST_STEP = "2020-01-01"
@@ -106,10 +106,10 @@ def _head(looked: Looked, gives: str) -> Table:
     if looked.database:
         return found | {"database": Guess(looked.database.model_dump())}
     found["files"] = Guess(list(looked.files))
-    format = looked.sniffed.format
-    if looked.decimal == "," and format.type in ("csv", "whitespace", "excel"):
-        format = format.model_copy(update={"decimal": ","})
-    written = format.model_dump(exclude_defaults=True, mode="json")
+    form = looked.sniffed.format
+    if looked.decimal == "," and form.type in ("csv", "whitespace", "excel"):
+        form = form.model_copy(update={"decimal": ","})
+    written = form.model_dump(exclude_defaults=True, mode="json")
     if written:
         found["format"] = Guess(written, looked.sniffed.why, looked.sniffed.unsure)
     return found
@@ -193,7 +193,7 @@ def _with_returns(looked: Looked, table: Table, found: Kinds, measures: dict[str
         return [table]
     others = [code for c in looked.columns if c.name == column for code in c.codes if code not in codes]
     positive = [field for field in ("amount", "cost", "quantity") if field in measures]
-    kept = [each for each in table.get("drop", [])]
+    kept = list(table.get("drop", []))
     sales = table | {
         "kind": Guess("purchase", "all rows but those that give money back"),
         "drop": [*kept, {"rule": Guess("given-back"), "when": Guess({column: {"any_of": list(codes)}})}],

@@ -21,8 +21,8 @@ import pyarrow as pa
 import python_calamine
 
 from features.errors import InputError
-from features.tables.sources import Format
 from features.tables.infer.words import WORDS, says
+from features.tables.sources import Format
 
 HEAD = 1 << 18
 """Bytes from which the dialect is guessed."""
@@ -76,7 +76,7 @@ def sniff(path: Path) -> Sniffed:
     text = _text(head, encoding, path)
     if text.lstrip()[:1] in ("<", "{") or re.match(r"\s*\[\s*[{\[]", text):
         raise _no_table(path, "a web page or XML" if text.lstrip().startswith("<") else "JSON")
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))
     if len(head) >= HEAD and len(lines) > 1:
         lines = lines[:-1]
     return _dialect(path, lines, encoding, why)
@@ -122,7 +122,7 @@ def _encoding(path: Path, head: bytes) -> tuple[str, str]:
         if max(zeros) > 0.7 * len(head[:2000]) / 2 and min(zeros) < 0.05 * len(head[:2000]):
             return ("utf-16-le" if zeros[0] > zeros[1] else "utf-16-be"), "every other byte is zero"
         raise _no_table(path, "a binary file")
-    strange = [line for line in _lines_not_utf8(path)]
+    strange = list(_lines_not_utf8(path))
     if not strange:
         return "utf-8", ""
     found = charset_normalizer.from_bytes(b"".join(strange), cp_isolation=ENCODINGS).best()

@@ -63,8 +63,8 @@ WORDS: dict[str, str] = {
     "no_profiling": "no_profiling profiling scoring automated",
     "no_marketing": "no_marketing marketing newsletter opt_out optout unsubscribed unsubscribe opt_in optin "
     "do_not_contact dnc advertising werbung consent einwilligung werbesperre",
-    "says_no": "no not out opt_out optout unsubscribed unsubscribe dnc sperre werbesperre objected objection widerspruch "
-    "refused keine",
+    "says_no": "no not out opt_out optout unsubscribed unsubscribe dnc sperre werbesperre objected objection "
+    "widerspruch refused keine",
     "not_a_sale": "fee fees adjust adjustment adjust2 test test001 test002 postage shipping versand porto carriage "
     "bank manual discount rabatt voucher gutschein deposit pfand amazonfee charges bankcharges samples",
 }
@@ -117,8 +117,10 @@ CODE_WORDS: dict[str, str] = {
 }
 """What a code says its row is → the words of the code."""
 
-YES = frozenset("1 y yes true t ja j oui o si s sim ano tak on x wahr vrai".split())
-NO = frozenset("0 n no false f nein non nao ne nie off falsch faux".split())
+YES, NO = (
+    "1 y yes true t ja j oui o si s sim ano tak on x wahr vrai",
+    "0 n no false f nein non nao ne nie off falsch faux",
+)
 
 PAIRS = (
     ("source", "target"),
