@@ -1,0 +1,89 @@
+"""Reading a company's files: blocks of cells as they stand, every record with its line, in bounded memory.
+
+No record is lost or altered on the way: what is no row of the table is a Misfit, and what cannot be read at all is an
+InputError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from features.errors import InputError
+from features.tables.blocks import Block, DamagedError, Misfit, no_rows
+from features.tables.columnar import parquet_blocks, parquet_columns
+from features.tables.delimited import csv_blocks, header
+from features.tables.sources import FileTable, Format
+
+__all__ = ["Block", "Misfit", "columns_of", "read_blocks", "table_files"]
+
+
+def table_files(table: FileTable, folder: Path) -> list[Path]:
+    """The files of a table in `folder`: each name as it stands, and for `daily/` all visible files of that folder."""
+    return [file for name in table.files for file in (_inside if name.endswith("/") else _named)(table, folder, name)]
+
+
+def columns_of(path: Path, written: Format) -> list[str]:
+    """The names of a file's columns. Raises InputError when it has none, or cannot be read."""
+    try:
+        match written.type:
+            case "parquet":
+                return parquet_columns(path)
+            case _:
+                return header(path, written)[0]
+    except (DamagedError, OSError, pa.ArrowException, MemoryError) as error:
+        raise _damaged(path, written, error, 0) from None
+
+
+def read_blocks(path: Path, written: Format, block_bytes: int = 16 << 20) -> Iterator[Block]:
+    """The records of a file in their order, about `block_bytes` of it at a time.
+
+    Raises InputError when the file has no rows, or is damaged; then also after some blocks.
+    """
+    records = 0
+    try:
+        for block in _blocks(path, written, block_bytes):
+            records += block.cells.num_rows + len(block.misfits)
+            yield block
+    except (DamagedError, OSError, pa.ArrowException, MemoryError) as error:
+        raise _damaged(path, written, error, records) from None
+    if not records:
+        raise no_rows(path)
+
+
+def _blocks(path: Path, written: Format, size: int) -> Iterator[Block]:
+    match written.type:
+        case "parquet":
+            return parquet_blocks(path, size)
+        case _:
+            return csv_blocks(path, written, size)
+
+
+def _damaged(path: Path, written: Format, error: Exception, records: int) -> InputError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    found = reason + (f", after {records:,} records" if records else "")
+    return InputError(path, found, f"a {written.type} file", "Mend `format` in the source file, or export it again.")
+
+
+def _named(table: FileTable, folder: Path, name: str) -> list[Path]:
+    path = folder / name
+    if path.is_file():
+        return [path]
+    there = sorted(p.name for p in folder.iterdir())[:10] if folder.is_dir() else []
+    raise InputError(
+        path,
+        "no such file",
+        f"a file of table '{table.name}'",
+        f"In {folder} there are: {', '.join(there)}." if there else "Name the folder of the files with --raw.",
+    )
+
+
+def _inside(table: FileTable, folder: Path, name: str) -> list[Path]:
+    path = folder / name
+    found = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else []
+    if not found:
+        wanted = f"the files of table '{table.name}'"
+        raise InputError(path, "no files", wanted, "Name the folder that it lies in with --raw.")
+    return found
