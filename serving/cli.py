@@ -62,13 +62,14 @@ def run(
 
     with open_job(source, home, raw, scheme) as job:
         job.check()
-        counts = job.ingest(customers)
+        done = job.ingest(customers)
         job.features(as_day(as_of), as_day(grade_as_of))
         trained = job.train()
         version, verdicts = job.evaluate()
         promotion = job.promote(version)
         live, folder = job.classify()
-    out.print(show.rows(counts))
+    out.print(show.rows(done))
+    out.print(show.run_note(done), markup=False)
     out.print(show.verdicts(verdicts, trained.about))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))
@@ -81,13 +82,15 @@ def ingest(
     raw: RawOption = None,
     home: HomeOption = None,
     customers: CustomersOption = 2_000,
+    afresh: Annotated[bool, typer.Option("--afresh", help="read every file again, also those read before")] = False,
 ) -> None:
-    """Raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
+    """What is new in the raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
     from serving import show
 
     with open_job(source, home, raw) as job:
-        counts = job.ingest(customers)
-    out.print(show.rows(counts))
+        done = job.ingest(customers, afresh)
+    out.print(show.rows(done))
+    out.print(show.run_note(done), markup=False)
 
 
 features_app = typer.Typer(invoke_without_command=True)

@@ -14,20 +14,29 @@ from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
-from features.tables.intake import Counts
+from features.tables.run import Ingested
 from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict
 
 
-def rows(counts: Sequence[Counts]) -> Table:
+def rows(done: Ingested) -> Table:
     """Lines read and what became of them."""
-    table = _table("Lines read", "table", "read", "accepted", "quarantined", "dropped")
-    for each in counts:
-        table.add_row(
-            each.table, f"{each.read:,}", f"{each.accepted:,}", _reasons(each.quarantined), _reasons(each.dropped)
-        )
+    table = _table("Lines read", "table", "read", "accepted", "fixed", "quarantined", "dropped", "odd")
+    for each in done.counts:
+        sides = (each.fixed, each.quarantined, each.dropped, each.noted)
+        table.add_row(each.table, f"{each.read:,}", f"{each.accepted:,}", *map(_reasons, sides))
     return table
+
+
+def run_note(done: Ingested) -> str:
+    """What a run did to what was there before."""
+    if not any(each.read for each in done.counts):
+        return "\nEvery file was read before: nothing has changed."
+    late = f"{done.late:,} events of days that were complete are known from now on" if done.late else ""
+    restated = f"{done.restated:,} rows restate earlier ones, which stay as they were for earlier dates"
+    notes = [note for note in (late, restated if done.restated else "") if note]
+    return "".join(f"\n{note}." for note in notes)
 
 
 def verdicts(found: Sequence[Verdict], about: dict[str, Any]) -> Table:
@@ -91,7 +100,19 @@ def catalogue() -> Table:
     return table
 
 
-TEXTS = {"meaning", "window", "quarantined", "dropped", "class", "family", "unit", "metric", "best baseline"}
+TEXTS = {
+    "meaning",
+    "window",
+    "fixed",
+    "quarantined",
+    "dropped",
+    "odd",
+    "class",
+    "family",
+    "unit",
+    "metric",
+    "best baseline",
+}
 
 
 class _Plain(Table):

@@ -17,7 +17,7 @@ from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.ingest import data_end
 from features.tables.ingest import ingest as read_tables
-from features.tables.intake import Counts
+from features.tables.run import Ingested
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
 from features.tables.simulate import simulate
 from features.tables.sources import Source
@@ -45,8 +45,8 @@ class Job:
     scheme: str = "2026-01"
     progress: Progress = silent
 
-    def ingest(self, customers: int = 2_000) -> list[Counts]:
-        """Raw tables → events; the sample company writes its raw tables first."""
+    def ingest(self, customers: int = 2_000, afresh: bool = False) -> Ingested:
+        """What is new in the raw tables → events; the sample company writes its raw tables first."""
         pseudonyms = load_pseudonyms()
         if (self.workspace.tables / "report.json").exists():
             self.report()
@@ -56,9 +56,10 @@ class Job:
             raw = self.workspace.simulated
             simulate(raw, customers)
             self.progress("simulate the company", 1, 1)
+            afresh = True  # another number of customers is another company
         if raw is None:
             raise InputError("--raw", "nothing", f"the folder of the files of {self.source.name}")
-        return read_tables(self.source, raw, self.workspace, pseudonyms, self.progress)
+        return read_tables(self.source, raw, self.workspace, pseudonyms, self.progress, afresh=afresh)
 
     def features(self, as_of: date | None = None, grade_as_of: date | None = None) -> None:
         """Events → feature rows and labels at every date of the run."""
