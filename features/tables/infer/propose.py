@@ -16,7 +16,7 @@ from features.tables.infer.kinds import Kinds, kinds, not_sales
 from features.tables.infer.looked import Looked, time_guess
 from features.tables.infer.profile import Column
 from features.tables.infer.roles import UNNAMED, Part, cast, is_step, reading
-from features.tables.infer.words import KIND_WORDS, WORDS, first_that_fits, says
+from features.tables.infer.words import KIND_WORDS, WORDS, first_that_fits, says, tokens
 
 FIRST_STEP = "2020-01-01"
 """The date that a clock which only counts is said to begin on."""
@@ -44,12 +44,10 @@ def propose(name: str, tables: Sequence[Looked]) -> Proposal:
         gives = _gives(looked, parts)
         if gives == "events":
             made = _event_tables(looked, parts)
-        elif gives == "customers":
-            made = _customer_table(looked, parts, keys)
         elif gives == "items":
             made = [_item_table(looked, parts)]
         else:
-            made = []
+            made = _customer_table(looked, parts, keys) if gives == "customers" else []
         if made:
             found += made
             used.append((looked, parts))
@@ -80,7 +78,7 @@ def _cast(looked: Looked) -> tuple[Looked, Parts]:
 def _gives(looked: Looked, parts: Parts) -> str:
     """What a table is of: events, customers, items, or nothing that is read (empty)."""
     if "customer" not in parts:
-        return "items" if {"item", "category"} <= set(parts) and parts["item"].column.repeats < 1.1 else ""
+        return "items" if {"item", "category"} <= set(parts) and parts["item"].column.repeats < 1.1 else "customers"
     customer = parts["customer"].column
     if first_that_fits(looked.name, KIND_WORDS) == "":
         return ""
@@ -213,8 +211,8 @@ def _factors(amount: Guess) -> list[str]:
 
 def _customer_table(looked: Looked, parts: Parts, keys: set[str]) -> list[Table]:
     """The table of customers, if its key is that of the events."""
-    customer = next((c for c in looked.columns if c.name in keys), parts["customer"].column)
-    if customer.name not in keys and not _may_be(customer, keys):
+    customer = _key(looked, keys)
+    if customer is None:
         return []
     taken = [customer]
     table = _head(looked, "customers") | {"customer": Guess(customer.name, f"{customer.distinct:,} different")}
@@ -231,11 +229,20 @@ def _customer_table(looked: Looked, parts: Parts, keys: set[str]) -> list[Table]
     return _note_unused(looked, [table], known.unused)
 
 
-def _may_be(customer: Column, keys: set[str]) -> bool:
-    """Whether a key may be that of the events although it is called otherwise: both speak of customers."""
-    return any(
-        says(customer.name, WORDS[words]) and says(key, WORDS[words]) for key in keys for words in ("customer",)
-    ) or (says(customer.name, "id") and not any(says(customer.name, WORDS[w]) for w in ("customer_weak",)))
+def _key(looked: Looked, keys: set[str]) -> Column | None:
+    """The column of a table that is the customer of the events: of the same name, a mere id, or of a name that says
+    no less or no more."""
+    if found := next((column for column in looked.columns if column.name in keys), None):
+        return found
+    unique = [column for column in looked.columns if column.filled and column.repeats < 1.1]
+    return next((column for column in unique if any(_akin(column.name, key) for key in keys)), None)
+
+
+def _akin(name: str, key: str) -> bool:
+    if all(says(token, WORDS["identifier"]) for token in tokens(name)):
+        return True
+    one, other = sorted(("".join(tokens(name)), "".join(tokens(key))), key=len)
+    return (len(one) >= 4 and one in other) or (says(name, WORDS["customer"]) and says(key, WORDS["customer"]))
 
 
 def _item_table(looked: Looked, parts: Parts) -> Table:

@@ -111,9 +111,9 @@ KIND_WORDS: dict[str, str] = {
 CODE_WORDS: dict[str, str] = {
     "return": "return returned retour retoure refund refunded gutschrift cancel cancelled canceled cancellation "
     "storno storniert avoir devolucion devuelto reso annule creditmemo credit_note chargeback 退货",
-    "transfer_in": "credit cr prijem deposit eingang incoming in haben zugang einzahlung abono inflow credited 收入",
     "transfer_out": "debit dr vydaj vyber withdrawal ausgang outgoing out soll abgang auszahlung cargo outflow "
     "debited 支出",
+    "transfer_in": "credit cr prijem deposit eingang incoming in haben zugang einzahlung abono inflow credited 收入",
 }
 """What a code says its row is → the words of the code."""
 
