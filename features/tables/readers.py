@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from features.errors import InputError
-from features.tables.blocks import Block, DamagedError, Misfit, no_rows
-from features.tables.columnar import parquet_blocks, parquet_columns
-from features.tables.delimited import csv_blocks, header
+from features.tables.files.block import Block, DamagedError, Misfit, merged, no_rows
+from features.tables.files.columnar import parquet_blocks, parquet_columns
+from features.tables.files.delimited import csv_blocks, csv_header
 from features.tables.sources import FileTable, Format
 
 __all__ = ["Block", "Misfit", "columns_of", "read_blocks", "table_files"]
@@ -32,7 +32,7 @@ def columns_of(path: Path, written: Format) -> list[str]:
             case "parquet":
                 return parquet_columns(path)
             case _:
-                return header(path, written)[0]
+                return csv_header(path, written)[0]
     except (DamagedError, OSError, pa.ArrowException, MemoryError) as error:
         raise _damaged(path, written, error, 0) from None
 
@@ -58,7 +58,7 @@ def _blocks(path: Path, written: Format, size: int) -> Iterator[Block]:
         case "parquet":
             return parquet_blocks(path, size)
         case _:
-            return csv_blocks(path, written, size)
+            return merged(csv_blocks(path, written, size), size)
 
 
 def _damaged(path: Path, written: Format, error: Exception, records: int) -> InputError:
