@@ -30,8 +30,10 @@ from serving.options import (
     open_job,
     out,
 )
+from serving.source_commands import source_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(source_app, name="source")
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
 from features.tables.run import Ingested
+from features.tables.sources import CustomerTable, Source
 from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict
+from training.needs import CLASSES
 
 
 def rows(done: Ingested) -> Table:
@@ -37,6 +39,36 @@ def run_note(done: Ingested) -> str:
     restated = f"{done.restated:,} rows restate earlier ones, which stay as they were for earlier dates"
     notes = [note for note in (late, restated if done.restated else "") if note]
     return "".join(f"\n{note}." for note in notes)
+
+
+def held(kinds: Mapping[str, int]) -> Table:
+    """Events by kind."""
+    table = _table("Events", "kind", "events")
+    for kind, count in kinds.items():
+        table.add_row(kind, f"{count:,}")
+    return table
+
+
+def attributes(known: Mapping[str, tuple[str, int]], source: Source) -> Table:
+    """What is known of customers, with its family; of the vault's only that it is there."""
+    table = _table("What is known of customers", "attribute", "family", "customers")
+    for name, (family, count) in known.items():
+        table.add_row(name, family, f"{count:,}")
+    for each in source.tables:
+        if isinstance(each, CustomerTable):
+            private = [(name, a.family) for name, a in each.attributes.items() if a.family == "private"]
+            for name, family in [*private, *((name, "identity") for name in each.identity)]:
+                table.add_row(name, family, "in the vault")
+    return table
+
+
+def allowed(lacking: Mapping[str, str], made: Container[str]) -> Table:
+    """Which tasks the data allow, and what each other one lacks. made: the tasks that `scoring run` does."""
+    table = _table("What the data allow", "task", "meaning")
+    for task, lacks in lacking.items():
+        later = "" if task in made or task == CLASSES else " (not yet part of `scoring run`)"
+        table.add_row(task, f"skipped: {lacks}" if lacks else f"yes{later}")
+    return table
 
 
 def verdicts(found: Sequence[Verdict], about: dict[str, Any]) -> Table:
