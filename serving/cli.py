@@ -61,17 +61,24 @@ def run(
 ) -> None:
     """The whole job: ingest, features, train, evaluate, promote, classify."""
     from serving import show
+    from training.needs import CLASSES
 
     with open_job(source, home, raw, scheme) as job:
         job.check()
         done = job.ingest(customers)
         job.features(as_day(as_of), as_day(grade_as_of))
-        trained = job.train()
-        version, verdicts = job.evaluate()
-        promotion = job.promote(version)
-        live, folder = job.classify()
+        lacking = job.lacking()
+        if not lacking[CLASSES]:
+            trained = job.train()
+            version, verdicts = job.evaluate()
+            promotion = job.promote(version)
+            live, folder = job.classify()
     out.print(show.rows(done))
     out.print(show.run_note(done), markup=False)
+    if lacking[CLASSES]:
+        out.print(show.allowed(lacking))
+        out.print(f"\nFeature rows are in {job.workspace.features}; nothing can be graded.", markup=False)
+        return
     out.print(show.verdicts(verdicts, trained.about))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict
 from training.needs import CLASSES
+from training.recipes import RECIPES
 
 
 def rows(done: Ingested) -> Table:
@@ -62,11 +63,12 @@ def attributes(known: Mapping[str, tuple[str, int]], source: Source) -> Table:
     return table
 
 
-def allowed(lacking: Mapping[str, str], made: Container[str]) -> Table:
-    """Which tasks the data allow, and what each other one lacks. made: the tasks that `scoring run` does."""
+def allowed(lacking: Mapping[str, str]) -> Table:
+    """Which tasks the data allow, and what each other one lacks."""
     table = _table("What the data allow", "task", "meaning")
+    made = {CLASSES, *(recipe.name for recipe in RECIPES)}
     for task, lacks in lacking.items():
-        later = "" if task in made or task == CLASSES else " (not yet part of `scoring run`)"
+        later = "" if task in made else " (not yet part of `scoring run`)"
         table.add_row(task, f"skipped: {lacks}" if lacks else f"yes{later}")
     return table
 

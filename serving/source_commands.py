@@ -100,7 +100,7 @@ def check(
     """Read all tables as the source file says, keep nothing, and tell what the data allow."""
     from serving import show
     from training.needs import holdings, lacking
-    from training.recipes import RECIPES, load_settings
+    from training.recipes import load_settings
 
     described = load_source(source)
     with _ingested(described, raw) as (workspace, done):
@@ -113,7 +113,7 @@ def check(
         )
         out.print(show.held(held.kinds))
         out.print(show.attributes(held.attributes, described))
-        out.print(show.allowed(lacking(held, load_settings()), {recipe.name for recipe in RECIPES}))
+        out.print(show.allowed(lacking(held, load_settings())))
 
 
 @contextmanager
