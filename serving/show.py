@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,14 @@ def run_note(done: Ingested) -> str:
     restated = f"{done.restated:,} rows restate earlier ones, which stay as they were for earlier dates"
     notes = [note for note in (late, restated if done.restated else "") if note]
     return "".join(f"\n{note}." for note in notes)
+
+
+def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) -> Table:
+    """Lines in quarantine by table and rule."""
+    table = _table(f"{sum(found.values()):,} lines in quarantine", "table", "lines", "rule", "wanted")
+    for (name, rule), lines in sorted(found.items()):
+        table.add_row(name, f"{lines:,}", rule, wanted.get(rule, "what `require` says"))
+    return table
 
 
 def verdicts(found: Sequence[Verdict], about: dict[str, Any]) -> Table:
@@ -101,6 +109,8 @@ def catalogue() -> Table:
 
 
 TEXTS = {
+    "rule",
+    "wanted",
     "meaning",
     "window",
     "fixed",
