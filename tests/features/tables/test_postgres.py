@@ -87,8 +87,7 @@ def test_the_name_of_a_table_is_never_sql(url: str, tmp_path: Path) -> None:
         (("owner@", "guest@"), "shop.Orders", "permission denied for schema shop"),
         (("owner@", "nobody@"), "orders", "password authentication failed"),
         (("/postgres", "/none"), "orders", 'database "none" does not exist'),
-        (("127.0.0.1:", "127.0.0.1:1,127.0.0.1:"), "orders", "Connection refused|could not match"),
-        (("postgresql://", "postgresql://[::"), "orders", "no address"),
+        (("127.0.0.1", "127.0.0.2"), "orders", "Connection refused"),
     ],
 )
 def test_what_cannot_be_read_is_said_without_the_password(
