@@ -73,6 +73,14 @@ def allowed(lacking: Mapping[str, str]) -> Table:
     return table
 
 
+def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) -> Table:
+    """Lines in quarantine by table and rule."""
+    table = _table(f"{sum(found.values()):,} lines in quarantine", "table", "lines", "rule", "wanted")
+    for (name, rule), lines in sorted(found.items()):
+        table.add_row(name, f"{lines:,}", rule, wanted.get(rule, "what `require` says"))
+    return table
+
+
 def verdicts(found: Sequence[Verdict], about: dict[str, Any]) -> Table:
     """Each task beside its best baseline, and what was skipped."""
     title = f"On the customers of {about['tested_at']}, who were not trained on"
@@ -135,6 +143,8 @@ def catalogue() -> Table:
 
 
 TEXTS = {
+    "rule",
+    "wanted",
     "meaning",
     "window",
     "fixed",
