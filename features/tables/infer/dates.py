@@ -84,7 +84,7 @@ def _read(texts: dict[str, int], form: str | None) -> Reading | None:
     step = -(-len(days) // LOOKED_AT)
     looked = dict(list(days.items())[::step])
     day_format = ISO_DAY if form is None else _day_of(form)
-    read = {text: day for text in looked if (day := _parse(text, day_format)) and day.year in YEARS}
+    read = {text: found for text in looked if (found := _parse(text, day_format)) and found.year in YEARS}
     share = sum(looked[text] for text in read) / sum(looked.values())
     if share < ALMOST_ALL:
         return None

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from features.tables.events import KINDS
 from features.tables.infer.guess import Guess
@@ -17,6 +20,9 @@ from features.tables.infer.roles import Part
 from features.tables.infer.words import CODE_WORDS, KIND_WORDS, WORDS, first_that_fits, says
 
 ALMOST_ALL = 0.99
+
+Flags = NDArray[np.bool_]
+"""One per row."""
 
 
 @dataclass(frozen=True)
@@ -102,46 +108,58 @@ def _rules(column: Column, said: dict[str, list[str]], last: str) -> list[Guess]
 
 
 def _by_sign(looked: Looked, parts: dict[str, Part], money: dict[str, Guess]) -> Kinds:
-    """Purchases; rows of a negative amount are returns, told by the letter of their order number if they can be."""
+    """Purchases; rows of a negative amount are returns, told by the letters of their order number if they can be."""
     signed = _signed(parts, money)
-    unsure = "" if {"ref", "item", "amount"} & set(parts) else "nothing but the time tells that a row is a purchase"
     if signed is None:
-        return Kinds(Guess("purchase", "the usual kind", unsure))
-    below = pc.less(looked.numbers(signed), 0)
-    rest, rules = below, []
-    if ref := parts.get("ref"):
-        prefix = _prefix(looked.texts(ref.column), below)
-        if prefix:
-            when = {ref.column.name: {"starts_with": [prefix]}}
-            rules = [Guess({"is": "return", "when": when}, f"negative rows have numbers that begin with {prefix}")]
-            rest = pc.and_(below, pc.invert(pc.starts_with(looked.texts(ref.column), prefix)))
-    drop: tuple[dict[str, Guess], ...] = ()
-    left, written_off = pc.sum(rest).as_py() or 0, 0
-    price = parts.get("unit_price")
-    if left and price and price.column.number and price.column.number.zero and signed is not price.column:
-        written_off = pc.sum(pc.and_(rest, pc.equal(looked.numbers(price.column), 0))).as_py() or 0
-        if written_off:
-            zeros = list(price.column.number.texts_of_zero)
-            when = {signed.name: {"below": 0}, price.column.name: {"any_of": zeros}}
-            drop = ({"rule": Guess("stock-write-off", "less stock, and no price"), "when": Guess(when)},)
-    if left > written_off + 0.01 * (pc.sum(below).as_py() or 0) or not rules:
+        certain = {"ref", "item", "amount"} & set(parts)
+        return Kinds(Guess("purchase", "", "" if certain else "nothing but the time tells that a row is a purchase"))
+    below = looked.numbers(signed) < 0
+    rules, rest = _by_letters(looked, parts, below)
+    written_off = rest & _unpriced(looked, parts, signed)
+    if rest.sum() > written_off.sum() + 0.01 * below.sum():
         rules.append(Guess({"is": "return", "when": {signed.name: {"below": 0}}}, "negative rows give money back"))
-    return Kinds([*rules, Guess({"is": "purchase"})], drop)
+    drop = (_write_off(signed, parts["unit_price"].column),) if written_off.any() else ()
+    return Kinds([*rules, Guess({"is": "purchase"}, "all other rows")], drop)
 
 
-def _prefix(refs: Any, below: Any) -> str:
-    """The letters with which the order numbers of negative rows, and of no others, begin; empty: there are none."""
-    heads = pc.replace_substring_regex(pc.filter(refs, below), r"[^A-Za-z].*$", "")
-    counted = pc.value_counts(heads)
-    best = max(
-        zip(counted.field("counts").to_pylist(), counted.field("values").to_pylist(), strict=True), default=(0, "")
+def _by_letters(looked: Looked, parts: dict[str, Part], below: Flags) -> tuple[list[Guess], Flags]:
+    """The rule that tells negative rows by their order numbers, if there is one, and the rows that it does not tell."""
+    ref = parts.get("ref")
+    refs = looked.texts(ref.column) if ref else None
+    letters = _letters(refs, below) if ref else ""
+    if ref is None or not letters:
+        return [], below
+    when = {ref.column.name: {"starts_with": [letters]}}
+    told = pc.fill_null(pc.starts_with(refs, letters), False).to_numpy(zero_copy_only=False)
+    return [Guess({"is": "return", "when": when}, f"negative rows have numbers that begin with {letters}")], (
+        below & ~told
     )
-    count, letters = best
-    if not letters or not re.fullmatch(r"[A-Za-z]{1,4}", letters) or count < 0.5 * len(heads):
+
+
+def _unpriced(looked: Looked, parts: dict[str, Part], signed: Column) -> Flags:
+    """The rows whose price is 0."""
+    price = parts.get("unit_price")
+    if price is None or price.column is signed:
+        return np.zeros(looked.sample.num_rows, bool)
+    return np.asarray(looked.numbers(price.column) == 0)
+
+
+def _write_off(quantity: Column, price: Column) -> dict[str, Guess]:
+    zeros = list(price.number.texts_of_zero) if price.number else []
+    when = {quantity.name: {"below": 0}, price.name: {"any_of": zeros}}
+    return {"rule": Guess("stock-write-off", "less stock, and no price"), "when": Guess(when)}
+
+
+def _letters(refs: pa.Array, below: Flags) -> str:
+    """The letters with which the order numbers of negative rows, and of no others, begin; empty: there are none."""
+    heads = pc.replace_substring_regex(pc.filter(refs, pa.array(below)), r"[^A-Za-z].*$", "")
+    counted = pc.value_counts(heads)
+    pairs = zip(counted.field("counts").to_pylist(), counted.field("values").to_pylist(), strict=True)
+    count, letters = max(pairs, default=(0, ""))
+    if not re.fullmatch(r"[A-Za-z]{1,4}", letters) or count < 0.5 * len(heads):
         return ""
-    alike = pc.starts_with(refs, letters)
-    agree = pc.sum(pc.and_(alike, below)).as_py() / max(pc.sum(alike).as_py(), 1)
-    return letters if agree >= ALMOST_ALL else ""
+    alike = pc.starts_with(refs, letters).to_numpy(zero_copy_only=False)
+    return letters if (alike & below).sum() >= ALMOST_ALL * alike.sum() else ""
 
 
 def not_sales(item: Column, codes: Sequence[str]) -> Guess | None:

@@ -132,7 +132,7 @@ def _event_tables(looked: Looked, parts: Parts) -> list[Table]:
         table["negative"] = Guess(list(found.negative), "positive numbers in a table of returns")
     if found.both_sides:
         table["both_sides"] = Guess(True, "the partner's row is the same row")
-    drop = [*found.drop]
+    drop: list[Any] = [*found.drop]
     if "item" in parts and "purchase" in found.names:
         proposed = not_sales(parts["item"].column, looked.texts(parts["item"].column).unique().to_pylist())
         drop += [proposed] if proposed else []
@@ -169,8 +169,8 @@ def _invoices(looked: Looked, parts: Parts, table: Table) -> list[Table]:
     if "settled" not in parts:
         return [invoices]
     settled = parts["settled"].column
-    same = {key: table[key] for key in ("files", "database", "format", "customer") if key in table}
-    payments = {
+    same: Table = {key: table[key] for key in ("files", "database", "format", "customer") if key in table}
+    payments: Table = {
         "name": Guess(f"{looked.name} paid"),
         "gives": Guess("events"),
         **same,

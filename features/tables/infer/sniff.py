@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
+import contextlib
 import csv
-import gzip
 import io
-import lzma
 import re
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import charset_normalizer
 import pyarrow as pa
 import python_calamine
 
 from features.errors import InputError
+from features.tables.files.block import DamagedError
+from features.tables.files.lines import LONGEST_LINE, is_utf8, unpacked
 from features.tables.infer.words import WORDS, says
 from features.tables.sources import Format
 
@@ -44,6 +43,7 @@ NO_TABLE = (
 ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp850", "gb18030", "big5", "shift_jis", "euc_kr"]
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
         (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 
 NUMBER = re.compile(r"[-+(]?\s*[€$£¥]?\s*\d[\d.,' \u00a0]*\)?\s*[€$£¥%-]?")
@@ -62,7 +62,7 @@ class Sniffed:
 
 def sniff(path: Path) -> Sniffed:
     """How a file is written. Raises InputError for one that is no table."""
-    head = _head(path, HEAD)
+    head = _head(path)
     for magic, what in NO_TABLE:
         if head.startswith(magic):
             raise _no_table(path, what)
@@ -70,7 +70,7 @@ def sniff(path: Path) -> Sniffed:
         raise _no_table(path, "an empty file")
     if head.startswith(b"PAR1"):
         return Sniffed(Format(type="parquet"), "its first bytes say Parquet")
-    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+    if head.startswith(WORKBOOKS):
         return _workbook(path)
     encoding, why = _encoding(path, head)
     text = _text(head, encoding, path)
@@ -86,30 +86,30 @@ def _no_table(path: Path, what: str) -> InputError:
     return InputError(path, what, "a table: CSV, Excel, Parquet or columns parted by blanks", "Export the table again.")
 
 
-def open_plain(path: Path) -> IO[bytes]:
-    """The bytes of a file, decompressed; how it is compressed is seen from the file."""
-    file = path.open("rb")
-    magic = file.read(6)
-    file.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file)
-    if magic.startswith(b"BZh"):
-        return bz2.BZ2File(file)
-    if magic == b"\xfd7zXZ\x00":
-        return lzma.LZMAFile(file)
-    if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(file), "zstd"))
-    return file
-
-
-def _head(path: Path, size: int) -> bytes:
+def _pieces(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, unpacked, piece by piece."""
     if not path.is_file():
         raise InputError(path, "no such file", "a file of a table, or a folder of such files")
     try:
-        with open_plain(path) as file:
-            return file.read(size)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(path, f"a damaged file ({error})", "a whole one", "Export or copy it again.") from None
+        with pa.OSFile(str(path)) as file:
+            read = unpacked(file, path)
+            yield from iter(lambda: read(HEAD), b"")
+    except DamagedError as error:
+        raise InputError(path, str(error), "a whole file", "Export or copy it again.") from None
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes, unpacked; of a workbook as they are."""
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError), path.open("rb") as file:
+        start = file.read(4)
+        if start in WORKBOOKS:
+            return start
+    head = b""
+    for piece in _pieces(path):
+        head += piece
+        if len(head) >= HEAD:
+            break
+    return head[:HEAD]
 
 
 def _encoding(path: Path, head: bytes) -> tuple[str, str]:
@@ -122,7 +122,7 @@ def _encoding(path: Path, head: bytes) -> tuple[str, str]:
         if max(zeros) > 0.7 * len(head[:2000]) / 2 and min(zeros) < 0.05 * len(head[:2000]):
             return ("utf-16-le" if zeros[0] > zeros[1] else "utf-16-be"), "every other byte is zero"
         raise _no_table(path, "a binary file")
-    strange = list(_lines_not_utf8(path))
+    strange = _lines_not_utf8(path)
     if not strange:
         return "utf-8", ""
     found = charset_normalizer.from_bytes(b"".join(strange), cp_isolation=ENCODINGS).best()
@@ -131,27 +131,19 @@ def _encoding(path: Path, head: bytes) -> tuple[str, str]:
     return codecs.lookup(found.encoding).name, f"it is not UTF-8, and reads as {found.encoding}"
 
 
-def _lines_not_utf8(path: Path) -> Iterator[bytes]:
-    """Some of the lines with letters beyond ASCII, if the file is not UTF-8."""
+def _lines_not_utf8(path: Path) -> list[bytes]:
+    """Some of the lines with letters beyond ASCII, if the file is not UTF-8; else none."""
     strange: list[bytes] = []
-    broken, seen = False, 0
-    with open_plain(path) as file:
-        for line in file:
-            seen += len(line)
-            if seen > LOOKED_THROUGH or (broken and len(strange) > 2000):
-                break
-            if not line.isascii():
-                strange.append(line[:1000])
-                broken = broken or not _is_utf8(line)
-    yield from strange[-2000:] if broken else ()
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    sound, seen, begun = True, 0, b""
+    for piece in chain(_pieces(path), [b"\n"]):
+        *lines, begun = (begun + piece).split(b"\n")
+        found = [line for line in lines if not line.isascii()]
+        sound = sound and all(map(is_utf8, found))
+        strange = [*strange, *(line[:1000] for line in found)][-2000:]
+        seen += len(piece)
+        if seen > LOOKED_THROUGH or (not sound and len(strange) == 2000) or len(begun) > LONGEST_LINE:
+            break
+    return [] if sound else strange
 
 
 def _text(head: bytes, encoding: str, path: Path) -> str:
@@ -199,8 +191,7 @@ def _dialect(path: Path, lines: list[str], encoding: str, why: str) -> Sniffed:
     body = _body(split)
     if body is None:
         raise _no_table(path, "no lines of cells, as many in each")
-    written = {"type": "whitespace", "encoding": encoding}
-    return _with_header(split, body, written, ["blanks part the cells", why])
+    return _with_header(split, body, {"type": "whitespace", "encoding": encoding}, ["blanks part the cells", why])
 
 
 def _body(records: list[Record]) -> int | None:
@@ -220,7 +211,7 @@ def _body(records: list[Record]) -> int | None:
     return first
 
 
-def _with_header(records: list[Record], body: int, written: dict[str, object], said: list[str]) -> Sniffed:
+def _with_header(records: list[Record], body: int, written: Mapping[str, object], said: list[str]) -> Sniffed:
     """The format, when the table begins at record `body`."""
     skip, first = records[body]
     below = [cells for _, cells in records[body + 1 :][:1000]]
@@ -279,16 +270,14 @@ def _workbook(path: Path) -> Sniffed:
         book = python_calamine.CalamineWorkbook.from_path(str(path))
         names = book.sheet_names
         sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False, nrows=1000) for name in names}
-    except (python_calamine.CalamineError, OSError) as error:
-        raise _no_table(path, f"no workbook that can be read ({error})") from None
-    except ValueError as error:
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
         raise _no_table(path, f"no workbook that can be read ({error})") from None
     for place, (name, rows) in enumerate(sheets.items()):
         records = [(n, [str(cell) for cell in row]) for n, row in enumerate(rows) if any(cell != "" for cell in row)]
         body = _body(records)
         if body is None:
             continue
-        written: dict[str, object] = {"type": "excel"} | ({"sheet": name} if place else {})
+        written = {"type": "excel"} | ({"sheet": name} if place else {})
         found = _with_header(records, body, written, [f"an Excel file; its sheet '{name}'"])
         others = sum(1 for rows in sheets.values() if len(rows) > 1) - 1
         also = f"{others} other sheet(s) with rows" if others else ""
