@@ -118,7 +118,7 @@ def _event_tables(looked: Looked, parts: Parts) -> list[Table]:
     measures = money(looked, parts)
     found = kinds(looked, parts, measures)
     table = _head(looked, "events") | {
-        "customer": _of(parts["customer"]),
+        "customer": _customer(looked, parts["customer"]),
         "time": _time(looked, parts["time"].column),
         "kind": found.kind,
     }
@@ -160,6 +160,14 @@ def _of(part: Part) -> Guess:
     column = part.column
     often = f"{column.distinct:,} different in {column.filled:,} rows"
     return Guess(column.name, "; ".join(filter(None, (part.why, often))))
+
+
+def _customer(looked: Looked, part: Part) -> Guess:
+    guess = _of(part)
+    if looked.sniffed.named and part.points >= 5:
+        return guess
+    unsure = "is this the customer?" if looked.sniffed.named else "the columns have no names; which is what?"
+    return replace(guess, unsure=unsure)
 
 
 def _invoices(looked: Looked, parts: Parts, table: Table) -> list[Table]:
@@ -251,7 +259,7 @@ def _item_table(looked: Looked, parts: Parts) -> Table:
 
 def _note_unused(looked: Looked, tables: list[Table], why: dict[str, str] | None = None) -> list[Table]:
     """The last table with a note of the columns that no table uses."""
-    said = str([_values(table) for table in tables])
+    said = str([_values({key: each for key, each in table.items() if key != "format"}) for table in tables])
     unused = [f"{shown(c.name)}{f' ({why[c.name]})' if why and c.name in why else ''}"
               for c in looked.columns if repr(c.name) not in said]  # fmt: skip
     if unused:

@@ -95,6 +95,7 @@ ROLES = (
         Clue(2, named("time"), ""),
         Clue(1.5, named("time_event"), ""),
         Clue(-3, named("time_other"), ""),
+        Clue(-6, named("birth_date"), ""),
         Clue(-2, lambda c: c.full < 0.9, ""),
         Clue(0.5, lambda c: c.full == 1, ""),
     ), least=1.0),

@@ -178,9 +178,12 @@ def _dialect(path: Path, lines: list[str], encoding: str, why: str) -> Sniffed:
         body = _body(records)
         if body is not None:
             width = len(records[body][1])
-            others = [d for d in DELIMITERS if d != delimiter]
-            parted = max(sum(any(d in cell for cell in cells) for _, cells in records[body:]) for d in others)
-            plain = parted < 0.5 * len(records[body:])
+            mixed = max(
+                sum(any(sign.search(cell) for cell in cells) for _, cells in records[body:])
+                for other, sign in _PARTING.items()
+                if other != delimiter
+            )
+            plain = mixed < 0.5 * len(records[body:])
             ranked.append(((plain, -body, width, -rank), delimiter, called, records, body))
     if ranked:
         _, delimiter, called, records, body = max(ranked)
@@ -192,6 +195,12 @@ def _dialect(path: Path, lines: list[str], encoding: str, why: str) -> Sniffed:
     if body is None:
         raise _no_table(path, "no lines of cells, as many in each")
     return _with_header(split, body, {"type": "whitespace", "encoding": encoding}, ["blanks part the cells", why])
+
+
+_PARTING = {
+    delimiter: re.compile(r"(?<!\d),|,(?!\d)" if delimiter == "," else re.escape(delimiter)) for delimiter in DELIMITERS
+}
+"""Delimiters where they may part cells: a comma between digits is a number's."""
 
 
 def _body(records: list[Record]) -> int | None:

@@ -52,7 +52,7 @@ WORDS: dict[str, str] = {
     "type": "type typ kind art status vorgang movement direction dc sign soll haben transaktionstyp action event "
     "类型 тип",
     "currency": "currency wahrung waehrung devise moneda valuta divisa ccy curr 币种",
-    "valid_from": "valid_from valid since gueltig gultig effective changed updated modified as_of snapshot",
+    "valid_from": "valid_from valid gueltig gultig effective changed updated modified as_of snapshot",
     "signed_up": "signed signup registered registration registriert joined since opened created inscription alta "
     "anlage angelegt eroffn eroeffn beitritt kundeseit customer_since first_seen date datum 注册",
     "private": "birth birthday born geb geburt geburtsdatum naissance nacimiento nascita narozeni dob age alter sex "
