@@ -18,14 +18,15 @@ WORDS: dict[str, str] = {
     "ref": "order invoice receipt bestell bestellung rechnung auftrag beleg bon commande facture pedido factura "
     "ordine fattura objednavka faktura zamowienie bill voucher ticket basket cart booking document 订单 发票 заказ",
     "event": "transaction trans txn event row line entry record movement buchung payment operation 流水",
-    "time": "date datum dat time zeit timestamp datetime day tag fecha data jour ts dt created ordered placed purchased "
-    "occurred posted booked when called visited returned opened paid at 日期 时间 дата",
+    "time": "date datum dat time zeit timestamp datetime day tag fecha data jour ts dt created ordered placed "
+    "purchased occurred posted booked when called visited returned opened paid at 日期 时间 дата",
     "time_event": "order invoice purchase transaction trans sale bestell rechnung auftrag beleg buchung commande "
     "facture achat pedido factura compra ordine fattura event ordered purchased placed returned visited",
     "time_other": "due ship shipped delivery deliver birth geburt naissance expire expiry update updated modified "
     "changed faellig fallig echeance vencimiento scadenza settled settle paid end until to valid lieferdatum liefer",
     "step": "step steps time t day tick period hour week",
-    "due": "due faellig fallig faelligkeit falligkeit nettofalligkeit echeance vencimiento scadenza splatnost verval maturity 到期",
+    "due": "due faellig fallig faelligkeit falligkeit nettofalligkeit echeance vencimiento scadenza "
+    "splatnost verval maturity 到期",
     "settled": "settled settle settlement paid payment bezahlt ausgleich cleared clearing paye paiement pagado pagato "
     "zaplaceno betaald collected 付款",
     "amount": "amount amt total value sum betrag umsatz summe netto brutto montant importe monto importo valor bedrag "
@@ -98,7 +99,8 @@ FAMILY_WORDS: dict[str, str] = {
 KIND_WORDS: dict[str, str] = {
     "return": "return returns retoure retouren refund refunds gutschriften avoirs devoluciones resi",
     "complaint": "complaint complaints reklamation reklamationen beschwerde ticket tickets reclamation reclamo claims",
-    "visit": "visit visits view views pageview click clicks session sessions besuch besuche pageviews web visite visitas",
+    "visit": "visit visits view views pageview click clicks session sessions besuch besuche pageviews web visite "
+    "visitas",
     "quote": "quote quotes offer offers angebot angebote devis",
     "survey": "survey surveys umfrage nps feedback",
     "service_request": "service support calls call anfragen",
