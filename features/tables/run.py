@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.calendar import zone
 from features.errors import InputError
 from features.progress import Progress
+from features.tables.batch import Batch
 from features.tables.chunks import Chunk, read_chunks
 from features.tables.counts import Counts, added
+from features.tables.customers import settle_customers
 from features.tables.events import CUSTOMERS, ITEMS
 from features.tables.findings import Findings, Plan, Portion
 from features.tables.intake import Intake, Known
@@ -26,7 +27,7 @@ from features.tables.quarantine import Refused
 from features.tables.received import load_received
 from features.tables.rewrite import ROW_GROUP
 from features.tables.rules import RULES
-from features.tables.settle import Batch, Settled, Settling
+from features.tables.settle import Settled, Settling
 from features.tables.sources import Format, Source, Table
 from features.tables.sql import ident, parquet, text
 from features.tables.staging import Staging
@@ -127,7 +128,7 @@ class Run:
         for plan in {origin.plan.table.name: origin.plan for origin in self.origins}.values():
             self.findings.stop_if_misread(plan)
         self.staging.close()
-        self._customers()
+        self._settle_customers()
         settled = Settled()
         if self.staging.files:
             settled = Settling(self.db, self.source, self.staging, self.tables, self.batch).run(
@@ -191,37 +192,11 @@ class Run:
                     names, lines = [origin.name] * len(mine), chunk.lines.take(mine)
                     self.refused.add(origin.plan.table.name, names, lines, rule, blamed, chunk.raw.take(mine))
 
-    def _customers(self) -> None:
-        """View `all_customers`; a part file of the attributes that are new, and the vault's share of them.
-
-        What a later run says of days that were complete is valid from the day of that run.
-        """
+    def _settle_customers(self) -> None:
         folder = self.tables / "customers.parquet"
-        self.db.register("no_customers", CUSTOMERS.empty_table())
-        history = parquet(folder) if part_files(folder) else "no_customers"
-        today = f"DATE '{self.now.astimezone(zone(self.source.timezone)).date()}'"
-        valid = "valid_from"
-        if self.batch.data_end is not None:
-            complete = f"DATE '{self.batch.data_end.astimezone(zone(self.source.timezone)).date()}'"
-            valid = f"CASE WHEN valid_from IS NULL OR valid_from < {complete} THEN {today} ELSE valid_from END"
-        key = "customer_id, attribute"
-        self.db.execute(
-            f"""
-            CREATE TEMP TABLE newest AS
-            SELECT {key}, arg_max(coalesce(value, ''), coalesce(valid_from, DATE '0001-01-01')) AS value
-            FROM {history} GROUP BY {key};
-            CREATE TEMP TABLE new_customers AS
-            SELECT DISTINCT c.* REPLACE ({valid} AS valid_from) FROM customers c
-            WHERE NOT EXISTS (SELECT 1 FROM {history} h WHERE h.customer_id = c.customer_id
-                    AND h.attribute = c.attribute AND h.value IS NOT DISTINCT FROM c.value
-                    AND h.valid_from >= c.valid_from)
-                AND NOT (c.valid_from IS NULL AND EXISTS (SELECT 1 FROM newest n WHERE n.customer_id = c.customer_id
-                    AND n.attribute = c.attribute AND n.value = coalesce(c.value, '')));
-            CREATE TEMP VIEW all_customers AS FROM {history} UNION ALL FROM new_customers
-            """
-        )
+        settle_customers(self.db, folder, self.batch, self.source.timezone)
         folder.mkdir(exist_ok=True)
-        if self._any("new_customers") or not part_files(folder):
+        if self.db.sql("SELECT 1 FROM new_customers LIMIT 1").fetchall() or not part_files(folder):
             order = "customer_id, attribute, valid_from, value"
             self._copy("new_customers", CUSTOMERS, order, folder / f"part-{self.number:05d}.parquet")
         self._keep("people", "SELECT DISTINCT * FROM people ORDER BY ALL")
@@ -251,9 +226,6 @@ class Run:
             f"COPY (SELECT {columns} FROM {table} ORDER BY {order}) TO {text(path)} "
             f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
         )
-
-    def _any(self, table: str) -> bool:
-        return bool(self.db.sql(f"SELECT 1 FROM {table} LIMIT 1").fetchall())
 
     def _report(self, counts: list[Counts], settled: Settled) -> dict[str, Any]:
         events = self.tables / "events.parquet"
