@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -178,11 +179,11 @@ class CaseIntake:
 
     def _accept(self, sound: pa.Table) -> None:
         """Write the cases, and put by what only the vault keeps."""
-        fixes = Counter(fix for fix in sound["_fix"].to_pylist() if fix is not None)
+        fixes = _tally(sound["_fix"].drop_null())
         self.counts.fixed.update(fixes)
         self.counts.accepted += sound.num_rows - fixes.total()
-        self.counts.noted.update(rule for rules in sound["_noted"].to_pylist() for rule in rules if rule is not None)
-        self.labels.update(sound["label"].to_pylist())
+        self.counts.noted.update(_tally(pc.list_flatten(sound["_noted"]).drop_null()))
+        self.labels.update(_tally(sound["label"]))
         self.unknown.update({name: sound[name].null_count for name in self.source.shown})
         shown = case_schema(self.source.shown)
         self._writer.write_table(sound.select(shown.names).cast(shown))
@@ -212,3 +213,8 @@ class CaseIntake:
             rule.wanted,
             "Mend the file, or the mapping; or let more such lines be set aside with `unreadable` in the source file.",
         )
+
+
+def _tally(values: pa.ChunkedArray) -> Counter[Any]:
+    """How often each value is there, null among them."""
+    return Counter({each["values"]: each["counts"] for each in values.value_counts().to_pylist()})

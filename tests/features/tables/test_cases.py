@@ -334,6 +334,14 @@ def test_a_row_twice_is_one_case_where_there_is_a_key(loans: Loans) -> None:
     assert cases.counts.quarantined == {"unreadable-income": 1}
 
 
+def test_a_key_is_known_in_every_file(loans: Loans, tmp_path: Path) -> None:
+    """The same row in a second file is one case, and another row of the key is set aside there."""
+    (tmp_path / "more.csv").write_text(HEADER + ROWS + "dora,b,old,1,x,yes,4\nanna,g,old,1,x,yes,4\n", encoding="utf-8")
+    cases = loans(source=SOURCE.replace("[loans.csv]", "[loans.csv, more.csv]"))
+    assert (cases.counts.read, cases.counts.accepted, cases.counts.dropped) == (8, 4, {"repeated-line": 3})
+    assert [(row["file"], row["line"], row["rule"]) for row in refused(cases)] == [("more.csv", 6, "repeated-key")]
+
+
 def test_rows_without_a_key_are_cases_of_their_own(loans: Loans) -> None:
     """Numbered in their order, whatever became of those before; equal ones are counted."""
     keyless = SOURCE.replace("key: client\n", "")
