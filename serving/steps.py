@@ -17,8 +17,8 @@ from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.ingest import data_end
 from features.tables.ingest import ingest as read_tables
-from features.tables.run import Ingested
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
+from features.tables.run import Ingested
 from features.tables.simulate import simulate
 from features.tables.sources import Source
 from features.workspace import Workspace, read_json

@@ -207,7 +207,8 @@ class Intake:
         counts = self.counts[plan.table.name]
         rules = {rule.id: rule for rule in plan.rules} | {FORGOTTEN: Rule(FORGOTTEN, "drop", "", "", "customer")}
         found = self.db.sql(
-            f"SELECT rule, count(*), min({NUMBER}) AS first FROM lines WHERE rule IS NOT NULL GROUP BY ALL ORDER BY first"
+            f"SELECT rule, count(*), min({NUMBER}) AS first FROM lines WHERE rule IS NOT NULL GROUP BY rule "
+            "ORDER BY first"
         ).fetchall()
         for id_, lines, first in found:
             rule = rules[id_]

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from features.calendar import zone
 from features.progress import Progress
 from features.tables.counts import Counts
-from features.tables.events import EVENTS
 from features.tables.customers import SIGNED_UP
+from features.tables.events import EVENTS
 from features.tables.rewrite import ROW_GROUP, rewrite
 from features.tables.rules import BEFORE_SIGN_UP, NO_INVOICE, REPEATED_EVENT, REPEATED_LINE, RETURN_FIRST, RULES, Rule
 from features.tables.sources import EventTable, Source

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from features.tables.numbers import Reading, read_number
 from features.tables.customers import cells_needed, value_of
+from features.tables.numbers import Reading, read_number
 from features.tables.raw import clean, need_column, sql_condition
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
 from features.tables.sources import CustomerTable, EventTable, ItemTable, Product, Source, Time
