@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
+from serving import quarantine_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -129,6 +130,9 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
         sys.stdout.write(page.markdown())
     else:  # in a file or a pipe nothing bounds the width
         (out if out.is_terminal else Console(highlight=False, width=200)).print(show.catalogue())
+
+
+app.add_typer(quarantine_commands.app, name="quarantine")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,14 @@ def questions(report: dict[str, Any]) -> Table:
     for recipe in RECIPES:
         if label is None or recipe.name != label["name"]:
             table.add_row(recipe.name, recipe.question, "", "", "", "skipped: it needs events")
+    return table
+
+
+def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) -> Table:
+    """Lines in quarantine by table and rule."""
+    table = _table(f"{sum(found.values()):,} lines in quarantine", "table", "lines", "rule", "wanted")
+    for (name, rule), lines in sorted(found.items()):
+        table.add_row(name, f"{lines:,}", rule, wanted.get(rule, "what `require` says"))
     return table
 
 
@@ -116,6 +124,8 @@ def catalogue() -> Table:
 
 
 TEXTS = {
+    "rule",
+    "wanted",
     "meaning",
     "question",
     "",

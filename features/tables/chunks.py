@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -58,13 +58,18 @@ def _check_names(columns: list[str], path: Path) -> None:
             raise InputError(path, f"the columns '{twin}' and '{column}'", wanted, "Name one of them otherwise.")
 
 
+def chunk_of(raw: pa.Table, lines: pa.Array) -> Chunk:
+    """Cells of text as a chunk of their own."""
+    typed = pa.table({f"={name}": _trimmed(raw[name]) for name in raw.column_names})
+    numbers = pa.array(np.arange(raw.num_rows, dtype=np.int64))
+    return Chunk(raw, lines, typed.append_column(NUMBER, numbers), (), 1, 1)
+
+
 def _chunk(db: duckdb.DuckDBPyConnection, blocks: list[Block]) -> Chunk:
     raw = _as_text(db, pa.concat_tables([block.cells for block in blocks]))
     lines = pa.concat_arrays([block.lines for block in blocks])
-    typed = pa.table({f"={name}": _trimmed(raw[name]) for name in raw.column_names})
-    numbers = pa.array(np.arange(raw.num_rows, dtype=np.int64))
     misfits = tuple(misfit for block in blocks for misfit in block.misfits)
-    return Chunk(raw, lines, typed.append_column(NUMBER, numbers), misfits, blocks[-1].done, blocks[-1].total)
+    return replace(chunk_of(raw, lines), misfits=misfits, done=blocks[-1].done, total=blocks[-1].total)
 
 
 def _as_text(db: duckdb.DuckDBPyConnection, cells: pa.Table) -> pa.Table:

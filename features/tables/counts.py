@@ -33,7 +33,7 @@ class Counts:
 
     def to_json(self) -> dict[str, Any]:
         """As the report has it, rules in order of name."""
-        sides = {name: dict(sorted(getattr(self, name).items())) for name in SIDES}
+        sides = {name: {rule: n for rule, n in sorted(getattr(self, name).items()) if n} for name in SIDES}
         return {"table": self.table, "read": self.read, "accepted": self.accepted, **sides}
 
     @staticmethod

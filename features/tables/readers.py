@@ -12,10 +12,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from features.errors import InputError
-from features.tables.blocks import Block, DamagedError, Misfit, no_rows
-from features.tables.columnar import parquet_blocks, parquet_columns
-from features.tables.delimited import csv_blocks, header
+from features.tables.files.block import Block, DamagedError, Misfit, merged, no_rows
+from features.tables.files.columnar import parquet_blocks, parquet_columns
+from features.tables.files.delimited import csv_blocks, csv_header
+from features.tables.files.excel import excel_blocks, excel_columns
+from features.tables.files.spaced import spaced_blocks, spaced_header
 from features.tables.sources import FileTable, Format
+
+WANTED = {"csv": "a CSV file", "whitespace": "a text file", "excel": "a workbook", "parquet": "a Parquet file"}
 
 __all__ = ["Block", "Misfit", "columns_of", "read_blocks", "table_files"]
 
@@ -31,8 +35,12 @@ def columns_of(path: Path, written: Format) -> list[str]:
         match written.type:
             case "parquet":
                 return parquet_columns(path)
-            case _:
-                return header(path, written)[0]
+            case "excel":
+                return excel_columns(path, written)
+            case "whitespace":
+                return spaced_header(path, written)[0]
+            case "csv":
+                return csv_header(path, written)[0]
     except (DamagedError, OSError, pa.ArrowException, MemoryError) as error:
         raise _damaged(path, written, error, 0) from None
 
@@ -57,14 +65,18 @@ def _blocks(path: Path, written: Format, size: int) -> Iterator[Block]:
     match written.type:
         case "parquet":
             return parquet_blocks(path, size)
-        case _:
-            return csv_blocks(path, written, size)
+        case "excel":
+            return merged(excel_blocks(path, written), size)
+        case "whitespace":
+            return merged(spaced_blocks(path, written, size), size)
+        case "csv":
+            return merged(csv_blocks(path, written, size), size)
 
 
 def _damaged(path: Path, written: Format, error: Exception, records: int) -> InputError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     found = reason + (f", after {records:,} records" if records else "")
-    return InputError(path, found, f"a {written.type} file", "Mend `format` in the source file, or export it again.")
+    return InputError(path, found, WANTED[written.type], "Mend `format` in the source file, or export it again.")
 
 
 def _named(table: FileTable, folder: Path, name: str) -> list[Path]:

@@ -81,6 +81,9 @@ MISFITS = {
 REPEATED_LINE, REPEATED_EVENT, FORGOTTEN = "repeated-line", "repeated-event", "forgotten-customer"
 """Dropped, whatever a source file says."""
 
+BY_HAND = "by-hand"
+"""Dropped from quarantine by a person."""
+
 RETURN_FIRST = Rule(
     "return-before-purchase", "quarantine", "", "a return no earlier than what it returns", "time", waivable=True
 )
@@ -101,5 +104,5 @@ RULES = {rule.id: rule for rule in (*EVENT_RULES, *CUSTOMER_RULES, *ITEM_RULES, 
 }
 """What a source file may change, by id."""
 
-RESERVED = {*RULES, REPEATED_LINE, REPEATED_EVENT, FORGOTTEN}
+RESERVED = {*RULES, REPEATED_LINE, REPEATED_EVENT, FORGOTTEN, BY_HAND}
 """Names that a source file's own rules may not take."""

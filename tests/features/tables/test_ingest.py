@@ -221,10 +221,7 @@ def test_no_raw_id_gets_past_the_door(sample: Ran) -> None:
     files = [p for folder in [*folders, registry.parent] for p in folder.rglob("*") if p.is_file()]
     assert len(files) > 20
     for file in files:
-        if file.suffix == ".parquet":
-            content = str(pq.read_table(file).to_pylist()).encode()
-        else:  # the vault's bytes, too
-            content = file.read_bytes()
+        content = str(pq.read_table(file).to_pylist()).encode() if file.suffix == ".parquet" else file.read_bytes()
         assert not raw_id.search(content), file
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,12 +44,49 @@ class Block:
     total: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """The records of some lines.
+
+    lines: as in a Block. taken: how many physical lines the records are. rest: the lines after them, the beginning of
+    a record whose end is still to come.
+    """
+
+    cells: pa.Table
+    lines: pa.Array
+    misfits: tuple[Misfit, ...]
+    taken: int
+    rest: bytes = b""
+
+
 class DamagedError(Exception):
     """A file ends or changes where it may not; the message says how."""
 
 
-def text_table(names: Sequence[str], columns: Sequence[Sequence[str]]) -> pa.Table:
-    """Columns of text under their names."""
+def merged(blocks: Iterator[Block], size: int) -> Iterator[Block]:
+    """The same records in blocks of `size` bytes or somewhat more; the last one may be smaller."""
+    waiting: list[Block] = []
+    weight = 0
+    for block in blocks:
+        waiting.append(block)
+        weight += block.cells.nbytes + sum(len(misfit.text) for misfit in block.misfits)
+        if weight >= size:
+            yield _merge(waiting)
+            waiting, weight = [], 0
+    if waiting:
+        yield _merge(waiting)
+
+
+def _merge(blocks: list[Block]) -> Block:
+    cells = pa.concat_tables([block.cells for block in blocks])
+    lines = pa.concat_arrays([block.lines for block in blocks])
+    misfits = tuple(misfit for block in blocks for misfit in block.misfits)
+    return Block(cells, lines, misfits, blocks[-1].done, blocks[-1].total)
+
+
+def text_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> pa.Table:
+    """Rows of text, each as wide as the names."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
     return pa.table([pa.array(column, pa.string()) for column in columns], names=list(names))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.tables.blocks import Block, check_names
+from features.tables.files.block import Block, check_names
 
 MOST_ROWS = 1 << 16
 """Rows in a block, however short they are."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.errors import InputError
-from features.tables.blocks import DamagedError
+from features.tables.files.block import DamagedError
 
 LONGEST_LINE = 4 << 20
 """Bytes. A longer line is no line of a table, and must not fill the memory."""
@@ -29,16 +29,16 @@ Positions = npt.NDArray[np.int64]
 
 
 def chunks(path: Path, encoding: str, size: int) -> Iterator[tuple[bytes, int]]:
-    """Whole lines in UTF-8, at least `size` bytes at a time, and how many bytes of the file were read till then.
+    """Whole lines in UTF-8, `size` bytes or a megabyte at a time, and how many bytes of the file were read till then.
 
     A byte order mark at the beginning is left out. Where the bytes are no text in `encoding` there is a byte 0xFF, so
     that these lines are no UTF-8, and only these. Raises DamagedError for a file that cannot be unpacked.
     """
     with pa.OSFile(str(path)) as file:
         read = _unpacked(file, path)
-        texts = whole_lines(_utf8(iter(lambda: read(min(size, PIECE)), b""), encoding), size)
-        for first, text in enumerate(texts):
-            yield text if first else text.removeprefix(BOM), file.tell()
+        pieces = iter(lambda: read(min(size, PIECE)), b"")
+        for number, text in enumerate(_whole_lines(_utf8(pieces, encoding))):
+            yield text if number else text.removeprefix(BOM), file.tell()
 
 
 def lines_of(path: Path, encoding: str) -> Iterator[bytes]:
@@ -46,7 +46,7 @@ def lines_of(path: Path, encoding: str) -> Iterator[bytes]:
     return (line for text, _ in chunks(path, encoding, 1 << 16) for line in text.splitlines(keepends=True))
 
 
-def after(head: int, texts: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+def without_first(head: int, texts: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
     """The same chunks without the first `head` physical lines."""
     for text, done in texts:
         if head:
@@ -56,9 +56,8 @@ def after(head: int, texts: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes
             yield text, done
 
 
-def whole_lines(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes cut after the ends of lines (LF, CR LF or CR), at least `size` bytes at a time."""
-    ready: list[bytes] = []
+def _whole_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes cut after the ends of lines: LF, CR LF or CR."""
     begun: list[bytes] = []
     held = b""
     for piece in pieces:
@@ -67,15 +66,12 @@ def whole_lines(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
         piece = piece.removesuffix(b"\r")
         cut = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
         if cut:
-            ready += [*begun, piece[:cut]]
+            yield b"".join([*begun, piece[:cut]])
             begun = []
         begun.append(piece[cut:])
         if sum(map(len, begun)) > LONGEST_LINE:
             raise DamagedError(f"a line of more than {LONGEST_LINE >> 20} MB")
-        if sum(map(len, ready)) >= size:
-            yield b"".join(ready)
-            ready = []
-    rest = b"".join([*ready, *begun, held])
+    rest = b"".join([*begun, held])
     if rest:
         yield rest
 
