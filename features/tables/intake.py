@@ -165,13 +165,14 @@ class Intake:
         cells = ", ".join(cell(column) for column in plan.columns)
         types = ", ".join(f"{expression} AS {ident(name)}" for name, expression in plan.types.items())
         judged = [rule for rule in plan.rules if rule.id != waived and self.severity(rule) != "keep"]
-        kept = [rule for rule in plan.rules if rule.id != waived and self.severity(rule) == "keep"]
+        spared = [rule for rule in plan.rules if rule.id != waived and self.severity(rule) == "keep"]
         cases = " ".join(f"WHEN {rule.broken} THEN {text(rule.id)}" for rule in judged)
-        odd = ", ".join(f"CASE WHEN {rule.broken} THEN {text(rule.id)} END" for rule in kept)
+        odd = ", ".join(f"CASE WHEN {rule.broken} THEN {text(rule.id)} END" for rule in spared)
+        kept = ", ".join(ident(name) for name in plan.types if not name.endswith(("_given", "_mapped")))
         query = f"""
             CREATE OR REPLACE TEMP TABLE lines AS
             WITH t AS (SELECT *, {types}, hash({cells}) AS h1, hash('again', {cells}) AS h2 FROM chunk)
-            SELECT {NUMBER}, {", ".join(map(ident, plan.types))}, h1, h2, CASE {cases} END AS rule,
+            SELECT {NUMBER}, {kept}, h1, h2, CASE {cases} END AS rule,
                 {f"[{odd}]" if odd else "NULL::VARCHAR[]"} AS odd FROM t"""
         for name, value in self._limits.items():
             query = query.replace(name, value)
@@ -260,9 +261,10 @@ class Intake:
                 WHERE rule IS NULL),
             sides AS ({" UNION ALL ".join(sides)}),
             events AS (SELECT *, me AS customer_id FROM sides)
-            SELECT coalesce(given_id || CASE WHEN side = 1 THEN '/in' ELSE '' END, {typed.event_id()}) AS event_id,
-                mine AS customer_id, CASE WHEN mine <> me THEN me END AS merged_from, given_id IS NOT NULL AS given,
-                side, kind, counterparty, {NUMBER}, fix, h1, h2, {said} FROM events
+            SELECT *, hash(event_id) AS id_hash FROM (
+                SELECT coalesce(given_id || CASE WHEN side = 1 THEN '/in' ELSE '' END, {typed.event_id()}) AS event_id,
+                    mine AS customer_id, CASE WHEN mine <> me THEN me END AS merged_from,
+                    given_id IS NOT NULL AS given, side, kind, counterparty, {NUMBER}, fix, h1, h2, {said} FROM events)
             """
         ).to_arrow_table()
         at = found[NUMBER].to_numpy()
