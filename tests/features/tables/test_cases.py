@@ -315,6 +315,7 @@ def test_a_row_that_is_not_right_is_set_aside(case: str, loans: Loans) -> None:
         ("１２", 12.0, "unicode-form"),
         ('"1,234.50"', 1234.5, "thousands"),
         ('"12,5"', 12.5, "decimal-comma"),
+        ('"0,125"', 0.125, "decimal-comma"),
         ("(12.50)", -12.5, "accounting-negative"),
         ("1e3", 1000.0, None),
     ],
