@@ -16,9 +16,11 @@ from features.catalogue.page import window
 from features.population import POPULATION
 from features.tables.counts import Counts
 from features.tables.run import Ingested
+from features.tables.sources import CustomerTable, Source
 from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict
+from training.needs import CLASSES
 from training.recipes import RECIPES
 
 
@@ -51,6 +53,37 @@ def questions(report: dict[str, Any]) -> Table:
     for recipe in RECIPES:
         if label is None or recipe.name != label["name"]:
             table.add_row(recipe.name, recipe.question, "", "", "", "skipped: it needs events")
+    return table
+
+
+def held(kinds: Mapping[str, int]) -> Table:
+    """Events by kind."""
+    table = _table("Events", "kind", "events")
+    for kind, count in kinds.items():
+        table.add_row(kind, f"{count:,}")
+    return table
+
+
+def attributes(known: Mapping[str, tuple[str, int]], source: Source) -> Table:
+    """What is known of customers, with its family; of the vault's only that it is there."""
+    table = _table("What is known of customers", "attribute", "family", "customers")
+    for name, (family, count) in known.items():
+        table.add_row(name, family, f"{count:,}")
+    for each in source.tables:
+        if isinstance(each, CustomerTable):
+            private = [(name, a.family) for name, a in each.attributes.items() if a.family == "private"]
+            for name, family in [*private, *((name, "identity") for name in each.identity)]:
+                table.add_row(name, family, "in the vault")
+    return table
+
+
+def allowed(lacking: Mapping[str, str]) -> Table:
+    """Which tasks the data allow, and what each other one lacks."""
+    table = _table("What the data allow", "task", "meaning")
+    made = {CLASSES, *(recipe.name for recipe in RECIPES)}
+    for task, lacks in lacking.items():
+        later = "" if task in made else " (not yet part of `scoring run`)"
+        table.add_row(task, f"skipped: {lacks}" if lacks else f"yes{later}")
     return table
 
 
