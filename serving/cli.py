@@ -61,9 +61,12 @@ def run(
     customers: CustomersOption = 2_000,
 ) -> None:
     """The whole job: ingest, features, train, evaluate, promote, classify."""
-    from serving import show
+    from serving import cases, show
     from training.needs import CLASSES
 
+    if cases.describes(source):
+        cases.read(source, raw, home)
+        return
     with open_job(source, home, raw, scheme) as job:
         job.check()
         done = job.ingest(customers)
@@ -74,7 +77,7 @@ def run(
             version, verdicts = job.evaluate()
             promotion = job.promote(version)
             live, folder = job.classify()
-    out.print(show.rows(done))
+    out.print(show.rows(done.counts))
     out.print(show.run_note(done), markup=False)
     if lacking[CLASSES]:
         out.print(show.allowed(lacking))
@@ -95,11 +98,14 @@ def ingest(
     afresh: Annotated[bool, typer.Option("--afresh", help="read every file again, also those read before")] = False,
 ) -> None:
     """What is new in the raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
-    from serving import show
+    from serving import cases, show
 
+    if cases.describes(source):
+        cases.read(source, raw, home)
+        return
     with open_job(source, home, raw) as job:
         done = job.ingest(customers, afresh)
-    out.print(show.rows(done))
+    out.print(show.rows(done.counts))
     out.print(show.run_note(done), markup=False)
 
 

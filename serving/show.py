@@ -14,6 +14,7 @@ from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
+from features.tables.counts import Counts
 from features.tables.run import Ingested
 from features.tables.sources import CustomerTable, Source
 from features.workspace import read_json
@@ -23,10 +24,10 @@ from training.needs import CLASSES
 from training.recipes import RECIPES
 
 
-def rows(done: Ingested) -> Table:
+def rows(counts: Sequence[Counts]) -> Table:
     """Lines read and what became of them."""
     table = _table("Lines read", "table", "read", "accepted", "fixed", "quarantined", "dropped", "odd")
-    for each in done.counts:
+    for each in counts:
         sides = (each.fixed, each.quarantined, each.dropped, each.noted)
         table.add_row(each.table, f"{each.read:,}", f"{each.accepted:,}", *map(_reasons, sides))
     return table
@@ -40,6 +41,19 @@ def run_note(done: Ingested) -> str:
     restated = f"{done.restated:,} rows restate earlier ones, which stay as they were for earlier dates"
     notes = [note for note in (late, restated if done.restated else "") if note]
     return "".join(f"\n{note}." for note in notes)
+
+
+def questions(report: dict[str, Any]) -> Table:
+    """What the cases of a table source can answer, and what not."""
+    label = report["label"]
+    table = _table(f"{report['cases']:,} cases", "task", "question", "yes", "no", "not known", "")
+    if label is not None:
+        counts = (f"{label[answer]:,}" for answer in ("positive", "negative", "unknown"))
+        table.add_row(label["name"], label["question"], *counts, "skipped: no recipe learns from cases yet")
+    for recipe in RECIPES:
+        if label is None or recipe.name != label["name"]:
+            table.add_row(recipe.name, recipe.question, "", "", "", "skipped: it needs events")
+    return table
 
 
 def held(kinds: Mapping[str, int]) -> Table:
@@ -146,6 +160,8 @@ TEXTS = {
     "rule",
     "wanted",
     "meaning",
+    "question",
+    "",
     "window",
     "fixed",
     "quarantined",

@@ -105,7 +105,7 @@ def check(
     described = load_source(source)
     with _ingested(described, raw) as (workspace, done):
         held = holdings(workspace.tables)
-        out.print(show.rows(done))
+        out.print(show.rows(done.counts))
         report = read_json(workspace.tables / "report.json")
         out.print(
             f"\n{held.first_day} to {held.last_day}: {sum(held.kinds.values()):,} events of "

@@ -176,8 +176,10 @@ class Job:
         return origin
 
     def _check_source(self, found: str, place: Path) -> None:
-        """One company's data never train, challenge or grade for another."""
-        if found != self.source.name:
-            raise InputError(
-                place, f"the data of '{found}'", f"those of '{self.source.name}'", "Name the source, or another --home."
-            )
+        check_source(found, self.source.name, place)
+
+
+def check_source(found: str, wanted: str, place: Path) -> None:
+    """One company's data never train, challenge or grade for another."""
+    if found != wanted:
+        raise InputError(place, f"the data of '{found}'", f"those of '{wanted}'", "Name the source, or another --home.")

@@ -15,6 +15,8 @@ from features.tables.sql import file_text, ident
 from features.workspace import part_files
 
 ROW_GROUP = 100_000
+ORDER = "customer_id, day, event_id, known_at"
+"""How the rows of an event table's part file are sorted."""
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def has_time_of_day(time: Time) -> str:
 def minor_units(of: str | Product, source: Source, decimal: str) -> Reading:
     """A cell, or a product of two, in minor units, rounded half away from zero; null when it is no exact number."""
     cells = of.multiply if isinstance(of, Product) else (of,)
-    exact = "DECIMAL(18, 6)" if len(cells) > 1 else f"DECIMAL(18, {source.decimals})"
+    exact = "DECIMAL(19, 6)" if len(cells) > 1 else f"DECIMAL(18, {source.decimals})"
     read = [read_number(clean(c), decimal, exact, source.currency) for c in cells]
     value = " * ".join(each.value for each in read)
     units = f"TRY_CAST(TRY_CAST({value} AS DECIMAL(28, {source.decimals})) * {10**source.decimals} AS BIGINT)"

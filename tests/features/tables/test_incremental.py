@@ -1,4 +1,4 @@
-"""Later runs add what is new: history stays, late rows are known late, a restated row replaces the old one from then on."""
+"""Later runs add what is new: history stays, late rows are known late, a restated row counts from then on."""
 
 from __future__ import annotations
 
