@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -394,6 +395,41 @@ def test_whatever_columns_are_called_the_file_names_them_the_same(names: list[st
     found = only_events(read_config(Source, source_text(proposal, ["t.csv"]), "proposal"))
     assert found.format.columns == tuple(keys)
     assert {found.customer, found.time.column, found.ref, found.amount} <= {*keys, None}
+
+
+CELL = st.sampled_from(
+    ["", " ", "1", "0", "-1", "1,5", "1.5", "€ 3", "(2.00)", "2023-01-02", "01/02/2023", "12:30", "1e9", "1700000000",
+     "c1", "c2", "a@b.de", "yes", "no", "refund", "credit", "debit", "NaN", "x" * 300, "ä", "中",
+     "\u2028", "\x0b", '"', "'"]
+)  # fmt: skip
+NAME = st.sampled_from(
+    ["customer", "date", "amount", "qty", "price", "type", "status", "id", "order", "due date", "paid", "account",
+     "from", "to", "step", "currency", "email", "birth", "newsletter", "balance", "country", "sku", "", "x", "date"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_table_is_too_strange_for_an_answer(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever stands in the cells, there is a source file that loads, or a letter."""
+    width = data.draw(st.integers(1, 7))
+    row = st.lists(CELL, min_size=width, max_size=width)
+    rows = [data.draw(st.lists(NAME, min_size=width, max_size=width)), *data.draw(st.lists(row, max_size=25))]
+    sign = data.draw(st.sampled_from([",", ";", "\t", " "]))
+    path = tmp_path_factory.mktemp("strange") / "t.csv"
+    path.write_bytes("\n".join(map(sign.join, rows)).encode(data.draw(st.sampled_from(["utf-8", "utf-16", "gb18030"]))))
+    with contextlib.suppress(InputError):
+        proposed(path)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(content=st.binary(max_size=2_000))
+def test_no_bytes_are_too_strange_for_an_answer(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Any bytes are a table or a letter."""
+    path = tmp_path_factory.mktemp("bytes") / "t"
+    path.write_bytes(content)
+    with contextlib.suppress(InputError):
+        proposed(path)
 
 
 def test_a_header_with_empty_names_gets_names_of_its_own(tmp_path: Path) -> None:
