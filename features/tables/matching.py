@@ -9,13 +9,19 @@ by expectation maximisation. Such pairs are for a person to judge. What is missi
 from __future__ import annotations
 
 import logging
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
+from features.tables.groups import Groups
+from features.tables.likeness import COMPARISONS, MACROS, Comparison, described
 from features.tables.plain import plain
+
+if TYPE_CHECKING:
+    from splink import Linker
 
 LIKELY = 0.9
 """Pairs at least so likely are proposed."""
@@ -26,97 +32,11 @@ ENOUGH = 1_000
 PAIRS = 1_000_000
 """So many pairs are enough to learn from."""
 
+RAREST = 0.01
+"""No difference between two ids of one person is taken to be rarer, however few pairs were seen."""
+
 EXPECTED = 0.03
 """The share of customers that is taken to have a second id before anything is known."""
-
-MACROS = """
-CREATE MACRO near(a, b) AS left(a, 1) = left(b, 1)
-    AND (least(length(a), length(b)) = 1
-        OR (least(length(a), length(b)) >= 4 AND left(a, -1) != left(b, -1) AND a != left(b, -1) AND b != left(a, -1)
-            AND damerau_levenshtein(a, b) <= if(least(length(a), length(b)) >= 8, 2, 1)));
-CREATE MACRO without(a, b) AS list_filter(a, lambda x: NOT list_contains(b, x));
-CREATE MACRO all_near(a, b) AS
-    len(a) = len(b) AND len(list_filter(list_zip(a, b), lambda x: NOT near(x[1], x[2]))) = 0;
-CREATE MACRO alike(a, b) AS CASE
-    WHEN list_has_any(a, b) OR jaro_similarity(a[1], b[1]) > 0.8
-        THEN all_near(without(a, b), without(b, a)) ELSE false END;
-CREATE MACRO longer(a, b) AS len(list_intersect(a, b)) >= 2 AND least(len(without(a, b)), len(without(b, a))) = 0;
-CREATE MACRO half(a, b) AS least(length(a), length(b)) // 2 - 1;
-CREATE MACRO slip(a, b) AS CASE
-    WHEN abs(length(a) - length(b)) <= 1
-        AND (left(a, half(a, b)) = left(b, half(a, b)) OR right(a, half(a, b)) = right(b, half(a, b)))
-        THEN damerau_levenshtein(a, b) <= 1 ELSE false END;
-CREATE MACRO same_number(a, b) AS regexp_extract_all(a, '[0-9]+') = regexp_extract_all(b, '[0-9]+');
-"""
-"""`near`: two words one of which may be the other mistyped, or its initial. A different last letter alone is no slip:
-it tells Julia from Julian. `alike`: the words that two names do not share are near. `longer`: one has words more.
-`slip`: one letter is wrong, missing or swapped with its neighbour, so that one half at least is whole."""
-
-Level = tuple[str, str, float, float]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How two values may agree, best first, each level with its words, condition, m and u; the last is any other.
-
-    m and u: how often it is so for one person and for two, before anything is learnt.
-    """
-
-    column: str
-    unknown: str
-    levels: tuple[Level, ...]
-
-
-def _known(column: str) -> str:
-    return f"{column}_l IS NULL OR {column}_r IS NULL"
-
-
-def _key(column: str, words: str, slip: float = 0.03) -> Comparison:
-    same, near = f"{column}_l = {column}_r", f"slip({column}_l, {column}_r)"
-    levels = (
-        (f"same {words}", same, 0.7, 1e-6),
-        (f"nearly the same {words}", near, slip, 1e-5),
-        (f"another {words}", "ELSE", 0.3 - slip, 1.0),
-    )
-    return Comparison(column, _known(column), levels)
-
-
-_FORM = "coalesce(form_l = form_r, true)"
-_MORE = "form_l IS NULL AND form_r IS NULL AND longer(words_l, words_r)"
-_TOWN = "coalesce(postcode_l = postcode_r, city_l = city_r, true)"
-
-COMPARISONS = (
-    Comparison(
-        "name",
-        _known("name"),
-        (
-            ("same name", f"name_l = name_r AND {_FORM}", 0.65, 1e-4),
-            ("similar name", f"(alike(words_l, words_r) AND {_FORM}) OR ({_MORE})", 0.25, 3e-4),
-            ("part of the name in common", "list_has_any(words_l, words_r)", 0.07, 2e-2),
-            ("another name", "ELSE", 0.03, 0.98),
-        ),
-    ),
-    Comparison(
-        "home",
-        f"({_known('address')}) AND ({_known('postcode')}) AND ({_known('city')})",
-        (
-            ("same address", f"address_l = address_r AND {_TOWN}", 0.6, 1e-5),
-            (
-                "nearly the same address",
-                f"slip(address_l, address_r) AND same_number(address_l, address_r) AND {_TOWN}",
-                0.08,
-                1e-5,
-            ),
-            ("same postcode", "postcode_l = postcode_r", 0.1, 5e-3),
-            ("same town", "city_l = city_r", 0.07, 2e-2),
-            ("another address", "ELSE", 0.15, 0.97),
-        ),
-    ),
-    _key("email", "e-mail"),
-    _key("phone", "telephone"),
-    _key("tax_id", "tax number"),
-    _key("birth_date", "birth date", 0.1),
-)
 
 BLOCKS = (("email",), ("phone",), ("tax_id",), ("name",), ("address", "postcode"), ("address", "city"))
 """Pairs are compared that agree in all columns of one of these."""
@@ -124,15 +44,15 @@ BLOCKS = (("email",), ("phone",), ("tax_id",), ("name",), ("address", "postcode"
 LEARN_FROM = (("name",), ("phone",), ("email",), ("address", "postcode"))
 """Pairs that agree in these teach how the other columns of one person differ."""
 
-STRONG = """tax_id = 2 AND name >= 2 OR email = 2 AND name >= 2 OR phone = 2 AND name = 3
-    OR birth_date = 2 AND name = 3 OR home = 4 AND name = 3 AND email != 0"""
+STRONG = """(name >= 2 AND (tax_id = 2 OR email = 2))
+    OR (name = 3 AND (phone = 2 OR birth_date = 2 OR (home = 4 AND email != 0)))"""
 """Two ids are one customer. Levels count down to 0 for different; −1: not known. The same telephone, or the same home
 and another e-mail address, are no proof with a name that is only similar: families share them."""
 
 APART = "tax_id = 0 OR birth_date = 0"
 """Two tax numbers, or two birth dates, are two customers."""
 
-POSSIBLE = "name >= 2 OR name = -1 OR email = 2 OR birth_date = 2 AND name = 1"
+POSSIBLE = "name >= 2 OR (name != 0 AND (email = 2 OR birth_date = 2))"
 """Without it, a shared home and telephone are a family's or an office's, however rare they are."""
 
 
@@ -182,43 +102,42 @@ def _scores(
         link_type="dedupe_only",
         unique_id_column_name="customer_id",
         probability_two_random_records_match=2 * EXPECTED / people,
-        comparisons=[_described(c, people >= ENOUGH) for c in used],
+        comparisons=[described(c, people >= ENOUGH) for c in used],
         blocking_rules_to_generate_predictions=[block_on(*block) for block in blocks],
         retain_matching_columns=True,  # and with them the levels
     )
-    api = DuckDBAPI(connection=db)
-    linker = Linker(api.register("people"), settings, log_level=logging.ERROR, validate_settings=False)
-    if people >= ENOUGH:
-        linker.training.estimate_u_using_random_sampling(max_pairs=PAIRS, seed=seed)
-        for block in LEARN_FROM:
-            if block in blocks:
-                _learn(linker, block)
+    table = DuckDBAPI(connection=db).register("people")
+    linker = Linker(table, settings, log_level=logging.ERROR, validate_settings=False)
+    if people >= ENOUGH and len(used) > 1:
+        model = _learnt(linker, [block for block in LEARN_FROM if block in blocks], seed)
+        linker = Linker(table, model, log_level=logging.ERROR, validate_settings=False)
     return str(linker.inference.predict().physical_name)
 
 
-def _described(comparison: Comparison, learns: bool) -> dict[str, Any]:
-    """A comparison as Splink wants it. A name counts the more the rarer it is, once there are enough to tell."""
-    null = {"sql_condition": comparison.unknown, "is_null_level": True}
-    levels = [
-        {"sql_condition": condition, "label_for_charts": words, "m_probability": m, "u_probability": u}
-        for words, condition, m, u in comparison.levels
-    ]
-    if comparison.column == "name" and learns:
-        levels[0] |= {"tf_adjustment_column": "name", "disable_tf_exact_match_detection": True}
-    return {"output_column_name": comparison.column, "comparison_levels": [null, *levels]}
+def _learnt(linker: Linker, blocks: list[tuple[str, ...]], seed: int) -> dict[str, Any]:
+    """The model with the odds of these people: u of random pairs, m by expectation maximisation.
 
-
-def _learn(linker: Any, block: tuple[str, ...]) -> None:
-    """Expectation maximisation over the pairs that agree in `block`; without such pairs all stays as it was."""
+    Pairs from which nothing can be learnt, too few or too much alike, leave the odds as they were.
+    """
     from splink import block_on
     from splink.internals.exceptions import EMTrainingException
 
-    try:
-        linker.training.estimate_parameters_using_expectation_maximisation(
-            block_on(*block), estimate_without_term_frequencies=True, max_pairs=PAIRS
-        )
-    except EMTrainingException:
-        return
+    linker.training.estimate_u_using_random_sampling(max_pairs=PAIRS, seed=seed)
+    for block in blocks:
+        copy = deepcopy(linker)
+        try:
+            copy.training.estimate_parameters_using_expectation_maximisation(
+                block_on(*block), estimate_without_term_frequencies=True, max_pairs=PAIRS
+            )
+            linker = copy
+        except (EMTrainingException, ValueError):  # no pairs; odds that vanish
+            continue
+    model: dict[str, Any] = linker.misc.save_model_to_json()
+    for comparison in model["comparisons"]:
+        for level in comparison["comparison_levels"]:
+            if not level.get("is_null_level"):
+                level["m_probability"] = max(level["m_probability"], RAREST)
+    return model
 
 
 def _judge(db: duckdb.DuckDBPyConnection, scored: str, used: tuple[Comparison, ...]) -> list[Match]:
@@ -246,24 +165,18 @@ def _reasons(used: tuple[Comparison, ...], found: list[int]) -> tuple[str, ...]:
 
 def _without_contradiction(found: list[Match], known: pa.Table) -> list[Match]:
     """Strong pairs, most probable first, as long as no two tax numbers or birth dates come together over a third id."""
-    ids, names = known["customer_id"].to_pylist(), ("tax_id", "birth_date")
-    facts = [{i: {v} - {None} for i, v in zip(ids, known[name].to_pylist(), strict=True)} for name in names]
-    group = {i: i for m in found for i in (m.one, m.other)}
-
-    def root(i: str) -> str:
-        while group[i] != i:
-            i = group[i]
-        return i
-
+    groups, told = Groups(), []
+    for name in ("tax_id", "birth_date"):
+        values = zip(known["customer_id"].to_pylist(), known[name].to_pylist(), strict=True)
+        told.append({customer: {value} - {None} for customer, value in values})
     judged = []
     for m in sorted(found, key=lambda m: (-m.probability, m)):
-        one, other = sorted((root(m.one), root(m.other)))
-        joined = [fact[one] | fact[other] for fact in facts]
-        if m.strong and all(len(values) <= 1 for values in joined):
-            group[other] = one
-            for fact, values in zip(facts, joined, strict=True):
-                fact[one] = values
-            judged.append(m)
-        else:
-            judged.append(replace(m, strong=False))
+        one, other = groups.of(m.one), groups.of(m.other)
+        together = [values[one] | values[other] for values in told]
+        strong = m.strong and all(len(values) <= 1 for values in together)
+        if strong:
+            groups.join((one, other))
+            for values, joined in zip(told, together, strict=True):
+                values[groups.of(one)] = joined
+        judged.append(replace(m, strong=strong))
     return sorted(judged)

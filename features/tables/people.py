@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 SECOND_NUMBER = 0.03
 """Share of the customers who have a second number."""
 
-GIVEN = (
+GIVEN = (  # noqa: SIM905
     "Anna Lena Maria Paul Jan Jana Thomas Peter Sabine Ursula Michael Andrea Andreas Stefan Stefanie Klaus Monika "
     "Martin Martina Julia Julian Karin Petra Wolfgang Jürgen Jörg Günter Günther Heike Birgit Frank Simon Simone Lukas "
     "Leon Leonie Mia Emma Emil Emilia Felix Max Moritz Jonas Johanna Johannes Clara Karl Karla Sophie Charlotte Ben "
@@ -27,15 +27,20 @@ GIVEN = (
     "Theo Oskar Jakob Samuel David Aylin Mehmet Fatma Ahmet Elif Olga Igor Natalia Piotr Agnieszka Marek Zofia Luca "
     "Giulia Marco Chiara Ana José Carmen René Céline Zoë Søren Åsa"
 ).split()
-STEMS = (
+STEMS = (  # noqa: SIM905
     "Berg Stein Wald Eichen Linden Birken Tannen Feld Wiesen Bach Brunnen Mühl Stadt Burg Königs Bischofs Schloss "
     "Sonnen Winter Sommer Oster Nieder Ober Alten Neuen Rosen Kirsch Apfel Korn Hafer Roggen Kupfer Eisen Silber Gold"
 ).split()
-ENDINGS = "mann er bauer meier hofer müller schmidt huber maier becker koch vogel hahn fuchs wolf ström kamp brink".split()
-TRADES = "Bau Elektro Logistik Gastro Handel Technik Maler Garten Metall Holz Druck Dach Sanitär Reinigung".split()
+ENDINGS = (  # noqa: SIM905
+    "mann er bauer meier hofer müller schmidt huber maier becker koch vogel hahn fuchs wolf ström kamp brink"
+).split()
+TRADES = (  # noqa: SIM905
+    "Bau Elektro Logistik Gastro Handel Technik Maler Garten Metall Holz Druck Dach Sanitär Reinigung"
+).split()
 FORMS = ("GmbH", "GmbH & Co. KG", "AG", "e.K.", "OHG", "KG")
 STREETS = ("straße", "weg", "gasse", "allee", "platz", "ring")
 TOWNS = ("stadt", "dorf", "hausen", "burg", "au", "heim")
+UMLAUTS = {ord("ä"): "ae", ord("ö"): "oe", ord("ü"): "ue", ord("ß"): "ss"}
 CONTACTS = ("name", "email", "phone", "street", "postcode", "city", "tax_id")
 
 Ints = NDArray[np.int64]
@@ -112,9 +117,9 @@ def _person(rng: np.random.Generator) -> Person:
 
 
 def _firm(rng: np.random.Generator) -> Person:
-    trade = f"{_pick(TRADES, rng)} {_pick(FORMS, rng)}"
+    words = {"given": _pick(TRADES, rng), "form": _pick(FORMS, rng)}
     tax_id = f"DE0{rng.integers(10**7, 10**8)}" if rng.random() < 0.9 else ""
-    return {"given": trade, "family": _surname(rng), "tax_id": tax_id, "phone": _phone(rng), **_home(rng)}
+    return {**words, "family": _surname(rng), "tax_id": tax_id, "phone": _phone(rng), **_home(rng)}
 
 
 def _home(rng: np.random.Generator) -> Person:
@@ -142,8 +147,7 @@ def _email(person: Person, firm: bool, taken: set[str], rng: np.random.Generator
 
 
 def _letters(words: str) -> str:
-    plain = words.lower().translate(str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}))
-    return "".join(c for c in plain if c.isascii() and c.isalpha())
+    return "".join(c for c in words.lower().translate(UMLAUTS) if c.isascii() and c.isalpha())
 
 
 def _look_alike(people: list[Person], business: NDArray[np.bool_], rng: np.random.Generator) -> None:
@@ -160,11 +164,11 @@ def _look_alike(people: list[Person], business: NDArray[np.bool_], rng: np.rando
                 b["given"] = GIVEN[(GIVEN.index(a["given"]) + 1) % len(GIVEN)]
         if len(firms) >= 2:
             a, b = (people[firms.pop()] for _ in range(2))
-            b["family"] = a["family"]
-            b |= {key: a[key] for key in (*(homes if rng.random() < 0.5 else ()), *_maybe("phone", rng))}
-            trade, _, form = a["given"].partition(" ")
-            other = TRADES[(TRADES.index(trade) + 1 + int(rng.integers(len(TRADES) - 1))) % len(TRADES)]
-            b["given"] = f"{trade} & {other} {form}"
+            b |= {"family": a["family"]} | {
+                key: a[key] for key in (*(homes if rng.random() < 0.5 else ()), *_maybe("phone", rng))
+            }
+            other = TRADES[(TRADES.index(a["given"]) + 1 + int(rng.integers(len(TRADES) - 1))) % len(TRADES)]
+            b |= {"given": f"{a['given']} & {other}", "form": a["form"]}
 
 
 def _maybe(key: str, rng: np.random.Generator) -> tuple[str, ...]:
@@ -205,13 +209,14 @@ def _mistyped(word: str, rng: np.random.Generator) -> str:
 def _as_typed(person: Person, rng: np.random.Generator) -> list[str]:
     """CONTACTS as the one who typed them in was used to write them; a few are not known."""
     given, family, phone, street = (person[key] for key in ("given", "family", "phone", "street"))
-    if " " in given:  # a firm's trade and legal form
-        name = f"Fa. {family} {given.split(' ')[0]}" if person.get("swapped") else f"{family} {given}"
+    if "form" in person:
+        name = f"Fa. {family} {given}" if person.get("swapped") else f"{family} {given} {person['form']}"
     else:
         name = f"{family}, {given}" if person.get("swapped") else f"{given} {family}"
-    phone = phone and (phone, f"+49 {phone[1:4]} {phone[4:]}", f"{phone[:4]}/{phone[4:7]} {phone[7:]}")[
-        int(rng.integers(3))
-    ]
+    phone = (
+        phone
+        and (phone, f"+49 {phone[1:4]} {phone[4:]}", f"{phone[:4]}/{phone[4:7]} {phone[7:]}")[int(rng.integers(3))]
+    )
     street = street.replace("straße", "str.") if rng.random() < 0.4 else street
     name = name.upper() if rng.random() < 0.1 else name
     unknown = rng.random(2) < (0.08, 0.12)

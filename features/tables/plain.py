@@ -16,14 +16,22 @@ import pyarrow as pa
 LONGEST = 200
 """Characters of a value that count; nobody's name is longer, and comparing takes time."""
 
-TITLES = frozenset("dr prof dipl ing herr frau mr mrs ms mme fa firma the".split())
-FORMS = frozenset(
-    "gmbh ggmbh mbh ag kg kgaa ohg gbr ug ek ev eg se co cie ltd limited llc llp plc inc corp corporation company sa sas "
-    "sarl srl spa bv nv oy ab as aps sro spzoo".split()
+TITLES = {"dr", "prof", "dipl", "ing", "herr", "frau", "mr", "mrs", "ms", "mme", "fa", "firma", "the"}
+FORMS = set(
+    "gmbh ggmbh mbh ag kg kgaa ohg gbr ug ek ev eg se co cie ltd limited llc llp plc inc corp corporation company sa "  # noqa: SIM905
+    "sas sarl srl spa bv nv oy ab as aps sro spzoo".split()
 )
 """Words for the legal form of a firm. `Weber` may be `Weber GmbH`; `Weber AG` is another firm."""
 
-STREETS = {"strasse": "str", "street": "str", "avenue": "ave", "road": "rd", "lane": "ln", "platz": "pl", "square": "sq"}
+STREETS = {
+    "strasse": "str",
+    "street": "str",
+    "avenue": "ave",
+    "road": "rd",
+    "lane": "ln",
+    "platz": "pl",
+    "square": "sq",
+}
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "æ": "ae", "œ": "oe"})
 
 Cell = str | None

@@ -209,9 +209,7 @@ def _returns(people: _People, lines: pd.DataFrame, rng: np.random.Generator) -> 
     )
 
 
-def _visits(
-    people: _People, orders: pd.DataFrame, accounts: Accounts, rng: np.random.Generator
-) -> pd.DataFrame:
+def _visits(people: _People, orders: pd.DataFrame, accounts: Accounts, rng: np.random.Generator) -> pd.DataFrame:
     """Visits to the web shop: some shortly before orders, some for nothing, some by people who never buy."""
     before = orders.loc[np.repeat(np.arange(len(orders)), rng.poisson(0.9, len(orders)))]
     lead = before["minute"] - (rng.exponential(6 * 1440, len(before))).astype(int)
