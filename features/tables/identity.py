@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import InputError
+from features.tables.groups import Groups
 from features.tables.ledger import Finding, Ledger, State
 from features.tables.matching import Match, match
-from features.tables.groups import Groups
 from features.tables.merges import ORDER, first_events, survivors, write_merges
 from features.tables.privacy import Pseudonyms
 from features.tables.sources import IDENTITY

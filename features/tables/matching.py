@@ -167,8 +167,8 @@ def _without_contradiction(found: list[Match], known: pa.Table) -> list[Match]:
     """Strong pairs, most probable first, as long as no two tax numbers or birth dates come together over a third id."""
     groups, told = Groups(), []
     for name in ("tax_id", "birth_date"):
-        values = zip(known["customer_id"].to_pylist(), known[name].to_pylist(), strict=True)
-        told.append({customer: {value} - {None} for customer, value in values})
+        cells = zip(known["customer_id"].to_pylist(), known[name].to_pylist(), strict=True)
+        told.append({customer: {value} - {None} for customer, value in cells})
     judged = []
     for m in sorted(found, key=lambda m: (-m.probability, m)):
         one, other = groups.of(m.one), groups.of(m.other)
