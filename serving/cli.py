@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import identity_commands
+from serving import identity_commands, quarantine_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -33,7 +33,6 @@ from serving.options import (
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-app.add_typer(identity_commands.app, name="identity")
 
 
 def main() -> None:
@@ -64,13 +63,14 @@ def run(
 
     with open_job(source, home, raw, scheme) as job:
         job.check()
-        counts = job.ingest(customers)
+        done = job.ingest(customers)
         job.features(as_day(as_of), as_day(grade_as_of))
         trained = job.train()
         version, verdicts = job.evaluate()
         promotion = job.promote(version)
         live, folder = job.classify()
-    out.print(show.rows(counts))
+    out.print(show.rows(done))
+    out.print(show.run_note(done), markup=False)
     out.print(show.verdicts(verdicts, trained.about))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))
@@ -83,13 +83,15 @@ def ingest(
     raw: RawOption = None,
     home: HomeOption = None,
     customers: CustomersOption = 2_000,
+    afresh: Annotated[bool, typer.Option("--afresh", help="read every file again, also those read before")] = False,
 ) -> None:
-    """Raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
+    """What is new in the raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
     from serving import show
 
     with open_job(source, home, raw) as job:
-        counts = job.ingest(customers)
-    out.print(show.rows(counts))
+        done = job.ingest(customers, afresh)
+    out.print(show.rows(done))
+    out.print(show.run_note(done), markup=False)
 
 
 features_app = typer.Typer(invoke_without_command=True)
@@ -122,6 +124,10 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
         sys.stdout.write(page.markdown())
     else:  # in a file or a pipe nothing bounds the width
         (out if out.is_terminal else Console(highlight=False, width=200)).print(show.catalogue())
+
+
+app.add_typer(quarantine_commands.app, name="quarantine")
+app.add_typer(identity_commands.app, name="identity")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`scoring identity`: the customers who appear under several ids."""
+"""`scoring identity`: customers who appear under several ids: find, decide, undo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving.options import HomeOption, SourceOption, open_job, out
 if TYPE_CHECKING:
     from features.tables.privacy import Pseudonyms
 
-app = typer.Typer(no_args_is_help=True, help="Customers who appear under several ids: find, decide, undo.")
+app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 MergeArgument = Annotated[int, typer.Argument(help="a number of `identity list`")]
 MergesArgument = Annotated[list[int], typer.Argument(help="numbers of `identity list`")]
@@ -27,12 +27,11 @@ NEXT = "Next: scoring features, then scoring classify."
 @contextmanager
 def _tables(source: str, home: Path | None) -> Iterator[tuple[Path, Pseudonyms]]:
     """The tables of a source, and the pseudonyms that they were made with."""
-    from features.tables.privacy import check_same_key, load_pseudonyms
+    from features.tables.privacy import load_pseudonyms
 
     with open_job(source, home) as job:
-        pseudonyms, tables = load_pseudonyms(), job.workspace.tables
-        check_same_key(pseudonyms, job.report()["key"], tables)
-        yield tables, pseudonyms
+        job.vault()  # the key is the right one
+        yield job.workspace.tables, load_pseudonyms()
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,37 @@ from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
-from features.tables.intake import Counts
 from features.tables.ledger import Finding
+from features.tables.run import Ingested
 from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict
 
 
-def rows(counts: Sequence[Counts]) -> Table:
+def rows(done: Ingested) -> Table:
     """Lines read and what became of them."""
-    table = _table("Lines read", "table", "read", "accepted", "quarantined", "dropped")
-    for each in counts:
-        table.add_row(
-            each.table, f"{each.read:,}", f"{each.accepted:,}", _reasons(each.quarantined), _reasons(each.dropped)
-        )
+    table = _table("Lines read", "table", "read", "accepted", "fixed", "quarantined", "dropped", "odd")
+    for each in done.counts:
+        sides = (each.fixed, each.quarantined, each.dropped, each.noted)
+        table.add_row(each.table, f"{each.read:,}", f"{each.accepted:,}", *map(_reasons, sides))
+    return table
+
+
+def run_note(done: Ingested) -> str:
+    """What a run did to what was there before."""
+    if not any(each.read for each in done.counts):
+        return "\nEvery file was read before: nothing has changed."
+    late = f"{done.late:,} events of days that were complete are known from now on" if done.late else ""
+    restated = f"{done.restated:,} rows restate earlier ones, which stay as they were for earlier dates"
+    notes = [note for note in (late, restated if done.restated else "") if note]
+    return "".join(f"\n{note}." for note in notes)
+
+
+def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) -> Table:
+    """Lines in quarantine by table and rule."""
+    table = _table(f"{sum(found.values()):,} lines in quarantine", "table", "lines", "rule", "wanted")
+    for (name, rule), lines in sorted(found.items()):
+        table.add_row(name, f"{lines:,}", rule, wanted.get(rule, "what `require` says"))
     return table
 
 
@@ -121,10 +138,14 @@ TEXTS = {
     "decided by",
     "this one",
     "came first",
+    "rule",
+    "wanted",
     "meaning",
     "window",
+    "fixed",
     "quarantined",
     "dropped",
+    "odd",
     "class",
     "family",
     "unit",

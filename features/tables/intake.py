@@ -1,218 +1,354 @@
-"""Taking in one raw table after another: each line typed, judged by the rules, and put in its place."""
+"""Taking in raw lines, a chunk at a time: each typed, judged by the rules, and put in its place.
+
+Events are staged (`staging`), for what takes more than the line itself is judged later (`settle`). Attributes and items
+wait in tables of the scratch database. Refused lines go to the vault as they came.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
+from features.calendar import zone
 from features.errors import InputError
 from features.tables import typed
-from features.tables.events import CUSTOMERS, EVENTS, ITEMS
+from features.tables.chunks import NUMBER, Chunk
+from features.tables.counts import Counts
+from features.tables.customers import accept_customers, prepare_customers
 from features.tables.privacy import Pseudonyms
-from features.tables.raw import FILE, LINE, cell, clean, read_raw, sql_condition, unreadable
+from features.tables.quarantine import Refused
+from features.tables.raw import cell, sql_condition
 from features.tables.rules import (
     CUSTOMER_RULES,
     EVENT_RULES,
+    FORGOTTEN,
     ITEM_DEFINED_TWICE,
     ITEM_RULES,
-    REPEATED_EVENT,
+    REPEATED_LINE,
+    RULES,
     Rule,
 )
-from features.tables.sources import CustomerTable, EventTable, ItemTable, Source, Table
-from features.tables.sql import ident, text
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What became of the lines of one raw table."""
-
-    table: str
-    read: int
-    accepted: int
-    quarantined: dict[str, int]
-    dropped: dict[str, int]
-
-    @property
-    def missing(self) -> int:
-        """Lines read that are in none of the counts: 0, or a line was lost."""
-        return self.read - self.accepted - sum(self.quarantined.values()) - sum(self.dropped.values())
-
-    def with_repeated(self, repeated: int) -> Counts:
-        """The same with some accepted lines found to repeat the id of another event."""
-        if not repeated:
-            return self
-        dropped = self.dropped | {REPEATED_EVENT: repeated}
-        return Counts(self.table, self.read, self.accepted - repeated, self.quarantined, dropped)
-
+from features.tables.sources import CustomerTable, EventTable, ItemTable, Severity, Source, Table
+from features.tables.sql import ident, instant, text
+from features.tables.staging import Staging
 
 HIDDEN = ("customer", "counterparty")
 """Fields whose cells no message repeats."""
 
+HOPELESS = 0.5
+"""A first chunk with more unreadable lines than this share ends the run at once."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier runs left that concerns ids. survivors: pseudonym → the one it was merged into; forgotten: the
+    tombstones of erased customers."""
+
+    survivors: Mapping[str, str] = field(default_factory=dict)
+    forgotten: frozenset[str] = frozenset()
+
+
+def tombstone(pseudonym: str) -> str:
+    """What remains of an erased customer: enough to know it again, not to name it."""
+    return hashlib.sha256(pseudonym.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one table is read: its place in the source file, the SQL of its columns, its rules in order."""
+
+    table: Table
+    number: int
+    columns: list[str]
+    types: dict[str, str]
+    rules: tuple[Rule, ...]
+
 
 class Intake:
-    """One run over a scratch database: tables `events`, `customers`, `items`, `quarantine` fill up line by line."""
+    """One run over a scratch database `db`."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, source: Source, raw: Path, pseudonyms: Pseudonyms) -> None:
-        self.db, self.source, self.raw, self.pseudonyms = db, source, raw, pseudonyms
-        self.place = f"{source.name}.yaml: tables"
-        self.counts: list[Counts] = []
-        for name, schema in (("events", EVENTS), ("customers", CUSTOMERS), ("items", ITEMS)):
-            empty = schema.empty_table()
-            db.register("empty", empty)
-            db.execute(f"CREATE TABLE {name} AS SELECT *, '' AS from_table, 0::BIGINT AS nr FROM empty")
-            db.unregister("empty")
-        db.execute(
-            "CREATE TABLE quarantine "
-            '("table" VARCHAR, file VARCHAR, line BIGINT, rule VARCHAR, found VARCHAR, row JSON)'
-        )
+    def __init__(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        source: Source,
+        pseudonyms: Pseudonyms,
+        known: Known,
+        staging: Staging,
+        refused: Refused,
+        now: datetime,
+    ) -> None:
+        """`now`: the instant of this run; days after it have not come."""
+        self.db, self.source, self.pseudonyms, self.known = db, source, pseudonyms, known
+        self.staging, self.refused = staging, refused
+        self.counts = {table.name: Counts(table.name) for table in source.tables}
+        self._first_broken: dict[tuple[str, str], tuple[str, int, str]] = {}
+        own = zone(source.timezone)
+        tomorrow = datetime.combine(now.astimezone(own).date() + timedelta(days=1), time(), own)
+        first = datetime(1900, 1, 1, tzinfo=own)
+        self._limits = {"$tomorrow": instant(tomorrow), "$first": instant(first)}
+        db.execute("CREATE TABLE names (id VARCHAR, name VARCHAR, survivor VARCHAR, forgotten BOOLEAN)")
+        db.execute("CREATE TABLE items (item VARCHAR, category VARCHAR)")
+        prepare_customers(db)
 
-    def read(self, table: Table) -> None:
-        """Type, judge and sort one raw table's lines into their places."""
-        columns = read_raw(self.db, table, self.raw, "raw")
-        place = f"{self.place}.{table.name}"
+    def plan(self, table: Table, columns: list[str]) -> Plan:
+        """How to read a table whose files have `columns`. Raises InputError for a mapping onto none of them."""
+        place = f"{self.source.name}.yaml: tables.{table.name}"
         match table:
             case EventTable():
-                zone, decimals = self.source.timezone, self.source.decimals
-                sql, rules = (
-                    typed.event_columns(table, zone, decimals, columns, place),
-                    self._event_rules(table, columns),
+                types = typed.event_columns(table, self.source, columns, place)
+                drops = (
+                    Rule(d.rule, "drop", sql_condition(d.when, columns, f"{place}.drop"), "", "customer")
+                    for d in table.drop
                 )
+                rules = (*drops, *EVENT_RULES)
             case CustomerTable():
-                sql, rules = typed.customer_columns(table, self.source.timezone, columns, place), CUSTOMER_RULES
+                types, rules = typed.customer_columns(table, self.source, columns, place), CUSTOMER_RULES
             case ItemTable():
-                sql, rules = typed.item_columns(table, columns, place), ITEM_RULES
-        try:
-            self._judge(table, columns, sql, rules)
-        except duckdb.Error as error:
-            raise unreadable(self.raw / table.files[0], table.format, error) from None
-        self._stop(table, rules)
-        self._quarantine(table, columns, rules)
-        match table:
-            case EventTable():
-                self._accept_events(table)
-            case CustomerTable():
-                self._accept_customers(table)
-            case ItemTable():
-                self._accept_items(table, columns)
-        self._count(table, rules)
+                types, rules = typed.item_columns(table, columns, place), ITEM_RULES
+        return Plan(table, self.source.tables.index(table), columns, types, (*rules, *_required(table, columns, place)))
 
-    def _event_rules(self, table: EventTable, columns: list[str]) -> tuple[Rule, ...]:
-        place = f"{self.place}.{table.name}.drop"
-        own = [Rule(d.rule, "drop", sql_condition(d.when, columns, place), "", "customer") for d in table.drop]
-        return (EVENT_RULES[0], *own, *EVENT_RULES[1:])
-
-    def _judge(self, table: Table, columns: list[str], sql: dict[str, str], rules: tuple[Rule, ...]) -> None:
-        """Table `lines`: raw cells, typed columns, and the first rule each line breaks (null: none)."""
-        cells = ", ".join(cell(column) for column in columns)
-        types = ", ".join(f"{expression} AS {ident(name)}" for name, expression in sql.items())
-        rule = " ".join(f"WHEN {rule.broken} THEN {text(rule.id)}" for rule in rules)
-        repetition = f"row_number() OVER (PARTITION BY hash({cells}), hash('again', {cells}) ORDER BY nr)"
-        self.db.execute(
-            f"""
-            CREATE OR REPLACE TABLE numbered AS SELECT *, row_number() OVER () AS nr FROM raw;
-            CREATE OR REPLACE TABLE lines AS
-            WITH t AS (SELECT *, {types}, {repetition} AS repetition FROM numbered)
-            SELECT *, CASE {rule} END AS rule FROM t;
-            DROP TABLE numbered
-            """.replace("$today", f"DATE '{self.source.today().isoformat()}'")
-        )
-
-    def _severity(self, rule: Rule) -> str:
+    def severity(self, rule: Rule) -> Severity:
+        """What happens to a line that breaks `rule`, by the source file."""
         return self.source.rules.get(rule.id, rule.severity)
 
-    def _stop(self, table: Table, rules: tuple[Rule, ...]) -> None:
-        """Raise for the first line that breaks a rule of severity `stop`."""
-        for rule in rules:
-            if self._severity(rule) != "stop":
-                continue
-            column = typed.mapped_cell(table, rule.field)
-            shown = cell(column) if column and rule.field not in HIDDEN else "'(not shown)'"
-            first = self.db.sql(
-                f"SELECT {FILE}, {LINE}, {shown}, count(*) OVER () FROM lines "
-                f"WHERE rule = {text(rule.id)} ORDER BY nr LIMIT 1"
-            ).fetchall()
-            if first:
-                file, line, found, many = first[0]
-                raise InputError(
-                    f"{self.raw / file}: line {line}, column {column}",
-                    f"'{found}' ({many:,} such {'line' if many == 1 else 'lines'})",
-                    rule.wanted,
-                    f"Mend the file, or the mapping; or let such lines be set aside with "
-                    f"`rules: {{{rule.id}: quarantine}}` in the source file.",
-                )
+    def take(
+        self,
+        plan: Plan,
+        chunk: Chunk,
+        files: list[str],
+        file: np.ndarray[tuple[int], np.dtype[np.int32]],
+        waived: str | None = None,
+    ) -> None:
+        """Put every line of `chunk` in its place. files: names; file (n,): which of them each line is from; waived: a
+        rule that does not count this time."""
+        counts = self.counts[plan.table.name]
+        counts.read += chunk.raw.num_rows + len(chunk.misfits)
+        self._judge(plan, chunk, waived)
+        self._name_customers(plan)
+        self._tally(plan, chunk, files, file)
+        match plan.table:
+            case EventTable():
+                self._stage(plan, plan.table, chunk, file, waived)
+            case CustomerTable():
+                accept_customers(self.db, plan.table, counts)
+            case ItemTable():
+                self._accept_items(plan, chunk, files, file)
+        self.db.execute("DROP TABLE lines")
 
-    def _quarantine(self, table: Table, columns: list[str], rules: tuple[Rule, ...]) -> None:
-        row = ", ".join(f"{text(column)}, {cell(column)}" for column in columns)
-        for rule in rules:
-            if self._severity(rule) == "quarantine":
-                column = typed.mapped_cell(table, rule.field)
-                self.db.execute(
-                    f"INSERT INTO quarantine SELECT {text(table.name)}, {FILE}, {LINE}, rule, "
-                    f"{cell(column) if column else 'NULL'}, json_object({row}) FROM lines WHERE rule = {text(rule.id)}"
-                )
+    def refuse_misfits(self, plan: Plan, chunk: Chunk, file: str) -> None:
+        """Set aside what is no row of the table."""
+        for rule in sorted({misfit.rule for misfit in chunk.misfits}):
+            mine = [misfit for misfit in chunk.misfits if misfit.rule == rule]
+            self._note_first(plan, RULES[rule], file, mine[0].line, mine[0].found)
+            sides = {"drop": "dropped", "keep": "dropped"}.get(self.severity(RULES[rule]), "quarantined")
+            getattr(self.counts[plan.table.name], sides)[rule] += len(mine)
+            if sides == "quarantined":
+                self.refused.add_texts(plan.table.name, file, rule, mine)
 
-    def _name_customers(self) -> None:
-        """Table `names`: raw id → pseudonym, for all customers and counterparties of `lines`."""
-        found = [c for c in ("customer", "counterparty") if c in self.db.table("lines").columns]
-        ids = " UNION ".join(f"SELECT {c} FROM lines WHERE rule IS NULL AND {c} IS NOT NULL" for c in found)
-        raw_ids = [row[0] for row in self.db.sql(ids).fetchall()]
-        names = pa.table({"id": pa.array(raw_ids, pa.string()), "name": self.pseudonyms.of_all(raw_ids)})
-        self.db.register("new_names", names)
-        self.db.execute("CREATE OR REPLACE TABLE names AS SELECT * FROM new_names")
-        self.db.unregister("new_names")
+    def stop_if_misread(self, plan: Plan, so_far: bool = False) -> None:
+        """Raise InputError where more lines than the source file allows could not be read."""
+        counts = self.counts[plan.table.name]
+        judged = {id_: rule for id_, rule in RULES.items() if rule.reading and id_ not in self.source.rules}
+        broken = {id_: n for id_, n in (counts.quarantined + counts.dropped).items() if id_ in judged}
+        limit = max(HOPELESS, self.source.unreadable) if so_far else self.source.unreadable
+        if sum(broken.values()) > limit * counts.read:
+            self._stop(plan, judged[max(broken, key=lambda id_: broken[id_])])
 
-    def _accept_events(self, table: EventTable) -> None:
-        self._name_customers()
-        own = ("ts", "day", "hour", "known_at", "kind", "amount", "cost", "quantity", "due_day", "score", *typed.TEXTS)
-        cells = ", ".join(own)
-        self.db.execute(
-            f"""
-            INSERT INTO events BY NAME
-            WITH named AS (
-                SELECT c.name AS customer_id, p.name AS counterparty, {cells}, given_id, nr
-                FROM lines JOIN names c ON c.id = lines.customer LEFT JOIN names p ON p.id = lines.counterparty
-                WHERE rule IS NULL)
-            SELECT * EXCLUDE (given_id), coalesce(given_id, {typed.event_id()}) AS event_id,
-                NULL AS known_until, {text(table.name)} AS from_table FROM named
-            """
-        )
+    def _judge(self, plan: Plan, chunk: Chunk, waived: str | None) -> None:
+        """Table `lines`: the typed columns of each line, and the first rule it breaks (null: none)."""
+        cells = ", ".join(cell(column) for column in plan.columns)
+        types = ", ".join(f"{expression} AS {ident(name)}" for name, expression in plan.types.items())
+        judged = [rule for rule in plan.rules if rule.id != waived and self.severity(rule) != "keep"]
+        kept = [rule for rule in plan.rules if rule.id != waived and self.severity(rule) == "keep"]
+        cases = " ".join(f"WHEN {rule.broken} THEN {text(rule.id)}" for rule in judged)
+        odd = ", ".join(f"CASE WHEN {rule.broken} THEN {text(rule.id)} END" for rule in kept)
+        query = f"""
+            CREATE OR REPLACE TEMP TABLE lines AS
+            WITH t AS (SELECT *, {types}, hash({cells}) AS h1, hash('again', {cells}) AS h2 FROM chunk)
+            SELECT {NUMBER}, {", ".join(map(ident, plan.types))}, h1, h2, CASE {cases} END AS rule,
+                {f"[{odd}]" if odd else "NULL::VARCHAR[]"} AS odd FROM t"""
+        for name, value in self._limits.items():
+            query = query.replace(name, value)
+        self.db.register("chunk", chunk.typed)
+        self.db.execute(query)
+        self.db.unregister("chunk")
 
-    def _accept_customers(self, table: CustomerTable) -> None:
-        self._name_customers()
-        for name, attribute in table.attributes.items():
+    def _name_customers(self, plan: Plan) -> None:
+        """Give every customer and counterparty of `lines` its pseudonym; lines of forgotten customers are dropped."""
+        named = [column for column in HIDDEN if column in plan.types]
+        if not named:
+            return
+        ids = " UNION ".join(f"SELECT {c} AS id FROM lines WHERE {c} IS NOT NULL" for c in named)
+        new = self.db.sql(f"SELECT id FROM ({ids}) ANTI JOIN names USING (id) ORDER BY id").to_arrow_table()
+        if new.num_rows:
+            found = self.pseudonyms.of_all(new["id"].to_pylist())
+            survivors = [self.known.survivors.get(name, name) for name in found] if self.known.survivors else found
+            gone = [tombstone(name) in self.known.forgotten for name in found] if self.known.forgotten else None
+            flags = pa.array(gone or np.zeros(len(found), np.bool_))
+            more = pa.table({"id": new["id"], "name": found, "survivor": survivors, "forgotten": flags})
+            self.db.register("more", more)
+            self.db.execute("INSERT INTO names SELECT * FROM more")
+            self.db.unregister("more")
+        if self.known.forgotten:
             self.db.execute(
-                f"INSERT INTO customers BY NAME SELECT n.name AS customer_id, {text(name)} AS attribute, "
-                f"{clean(attribute.column)} AS value, valid_from, "
-                f"{text(attribute.family)} AS family, {text(table.name)} AS from_table, nr "
-                f"FROM lines JOIN names n ON n.id = lines.customer WHERE rule IS NULL"
+                f"UPDATE lines SET rule = '{FORGOTTEN}' WHERE customer IN (SELECT id FROM names WHERE forgotten)"
             )
 
-    def _accept_items(self, table: ItemTable, columns: list[str]) -> None:
-        """An item's first definition counts; a later, different one goes to quarantine."""
-        self.db.execute(
+    def _tally(
+        self, plan: Plan, chunk: Chunk, files: list[str], file: np.ndarray[tuple[int], np.dtype[np.int32]]
+    ) -> None:
+        """Count the lines that broke a rule, and set aside those that are for a person to look at."""
+        counts = self.counts[plan.table.name]
+        rules = {rule.id: rule for rule in plan.rules} | {FORGOTTEN: Rule(FORGOTTEN, "drop", "", "", "customer")}
+        found = self.db.sql(
+            f"SELECT rule, count(*), min({NUMBER}) AS first FROM lines WHERE rule IS NOT NULL GROUP BY rule "
+            "ORDER BY first"
+        ).fetchall()
+        for id_, lines, first in found:
+            rule = rules[id_]
+            blamed = typed.mapped_cell(plan.table, rule.field)
+            shown = chunk.raw[blamed][first].as_py() if blamed and rule.field not in HIDDEN else "(not shown)"
+            self._note_first(plan, rule, files[file[first]], chunk.lines[first].as_py(), f"'{shown}'")
+            if self.severity(rule) == "stop":
+                self._stop(plan, rule)
+            dropped = self.severity(rule) == "drop" or id_ == FORGOTTEN
+            (counts.dropped if dropped else counts.quarantined)[id_] += lines
+        odd = "SELECT unnest(odd) AS rule FROM lines WHERE rule IS NULL"
+        counts.noted.update(
+            dict(self.db.sql(f"SELECT rule, count(*) FROM ({odd}) WHERE rule IS NOT NULL GROUP BY rule").fetchall())
+        )
+        kept = [id_ for id_, _, _ in found if id_ != FORGOTTEN and self.severity(rules[id_]) == "quarantine"]
+        if kept:
+            listed = ", ".join(map(text, kept))
+            refused = self.db.sql(
+                f"SELECT {NUMBER}, rule FROM lines WHERE rule IN ({listed}) ORDER BY {NUMBER}"
+            ).to_arrow_table()
+            at, broken = refused[NUMBER].to_numpy(), refused["rule"].to_pylist()
+            blamed_cells = {id_: typed.mapped_cell(plan.table, rules[id_].field) for id_ in kept}
+            names = [files[k] for k in file[at]]
+            self.refused.add(plan.table.name, names, chunk.lines.take(at), broken, blamed_cells, chunk.raw.take(at))
+
+    def _stage(
+        self,
+        plan: Plan,
+        table: EventTable,
+        chunk: Chunk,
+        file: np.ndarray[tuple[int], np.dtype[np.int32]],
+        waived: str | None,
+    ) -> None:
+        said = "ts, has_time, known_at, amount, cost, quantity, due_day, score, ref, item, channel, country, code"
+        here = f"{NUMBER}, given_id, fix, h1, h2, {said}"
+        sides = [f"SELECT 0::TINYINT AS side, me, mine, other AS counterparty, kind, {here} FROM named"]
+        if table.both_sides:
+            sides.append(
+                "SELECT 1::TINYINT AS side, other AS me, others AS mine, me AS counterparty, 'transfer_in' AS kind, "
+                f"{here} FROM named WHERE other IS NOT NULL"
+            )
+        found = self.db.sql(
             f"""
-            UPDATE lines SET rule = {text(ITEM_DEFINED_TWICE)} WHERE rule IS NULL AND
-                (EXISTS (SELECT 1 FROM items i WHERE i.item = lines.item)
-                 OR nr NOT IN (SELECT min(nr) FROM lines WHERE rule IS NULL GROUP BY item));
-            INSERT INTO items BY NAME SELECT item, category,
-                {text(table.name)} AS from_table, nr FROM lines WHERE rule IS NULL
+            WITH named AS (
+                SELECT l.* EXCLUDE (counterparty), c.name AS me, c.survivor AS mine,
+                    p.name AS other, p.survivor AS others
+                FROM lines l JOIN names c ON c.id = l.customer
+                LEFT JOIN names p ON p.id = l.counterparty AND NOT p.forgotten
+                WHERE rule IS NULL),
+            sides AS ({" UNION ALL ".join(sides)}),
+            events AS (SELECT *, me AS customer_id FROM sides)
+            SELECT coalesce(given_id || CASE WHEN side = 1 THEN '/in' ELSE '' END, {typed.event_id()}) AS event_id,
+                mine AS customer_id, CASE WHEN mine <> me THEN me END AS merged_from, given_id IS NOT NULL AS given,
+                side, kind, counterparty, {NUMBER}, fix, h1, h2, {said} FROM events
+            """
+        ).to_arrow_table()
+        at = found[NUMBER].to_numpy()
+        own = {
+            "source": pa.array(np.full(len(at), plan.number, np.int16)),
+            "file": pa.array(file[at]),
+            "line": chunk.lines.take(at),
+            "waived": pa.array([waived] * len(at), pa.string()),
+        }
+        for name, column in own.items():
+            found = found.append_column(name, column)
+        self.staging.add(found)
+
+    def _accept_items(
+        self, plan: Plan, chunk: Chunk, files: list[str], file: np.ndarray[tuple[int], np.dtype[np.int32]]
+    ) -> None:
+        """An item's first definition counts; the same again is a repeat, another one goes to quarantine."""
+        counts = self.counts[plan.table.name]
+        self.db.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE judged AS
+            WITH first AS (SELECT item, category, nr, row_number() OVER (PARTITION BY item ORDER BY nr) AS n,
+                first_value(category) OVER (PARTITION BY item ORDER BY nr) AS said FROM lines WHERE rule IS NULL)
+            SELECT f.nr, f.item, f.category, i.item IS NULL AND f.n = 1 AS new,
+                coalesce(i.category, CASE WHEN i.item IS NULL THEN f.said END) IS NOT DISTINCT FROM f.category AS same
+            FROM first f LEFT JOIN items i USING (item);
+            INSERT INTO items SELECT item, category FROM judged WHERE new ORDER BY nr
             """
         )
-        twice = Rule(ITEM_DEFINED_TWICE, "quarantine", "", "", "item")
-        self._quarantine(table, columns, (twice,))
-
-    def _count(self, table: Table, rules: tuple[Rule, ...]) -> None:
-        severity = {rule.id: self._severity(rule) for rule in rules} | {ITEM_DEFINED_TWICE: "quarantine"}
-        found: dict[str | None, int] = dict(
-            self.db.sql("SELECT rule, count(*) FROM lines GROUP BY rule ORDER BY min(nr)").fetchall()
+        new, again = self.db.sql(
+            "SELECT count(*) FILTER (new), count(*) FILTER (NOT new AND same) FROM judged"
+        ).fetchall()[0]
+        counts.accepted += new
+        if again:
+            counts.dropped[REPEATED_LINE] += again
+        at = (
+            self.db.sql("SELECT nr FROM judged WHERE NOT new AND NOT same ORDER BY nr")
+            .to_arrow_table()["nr"]
+            .to_numpy()
         )
-        accepted = found.pop(None, 0)
-        sides: dict[str, dict[str, int]] = {"quarantine": {}, "drop": {}}
-        for rule, count in found.items():
-            sides[severity[str(rule)]][str(rule)] = count
-        read = self.db.sql("SELECT count(*) FROM raw").fetchall()[0][0]
-        self.counts.append(Counts(table.name, read, accepted, sides["quarantine"], sides["drop"]))
-        self.db.execute("DROP TABLE lines")
+        if len(at):
+            counts.quarantined[ITEM_DEFINED_TWICE.id] += len(at)
+            blamed = {ITEM_DEFINED_TWICE.id: typed.mapped_cell(plan.table, "item")}
+            names = [files[k] for k in file[at]]
+            self.refused.add(
+                plan.table.name,
+                names,
+                chunk.lines.take(at),
+                [ITEM_DEFINED_TWICE.id] * len(at),
+                blamed,
+                chunk.raw.take(at),
+            )
+
+    def _note_first(self, plan: Plan, rule: Rule, file: str, line: int, found: str) -> None:
+        self._first_broken.setdefault((plan.table.name, rule.id), (file, line, found))
+
+    def _stop(self, plan: Plan, rule: Rule) -> None:
+        file, line, found = self._first_broken[plan.table.name, rule.id]
+        counts = self.counts[plan.table.name]
+        many = max(1, (counts.quarantined + counts.dropped)[rule.id])
+        column = typed.mapped_cell(plan.table, rule.field) if rule.field else None
+        raise InputError(
+            f"{file}: line {line}" + (f", column {column}" if column else ""),
+            f"{found} ({many:,} such {'line' if many == 1 else 'lines'} of {counts.read:,})",
+            rule.wanted,
+            f"Mend the file, or the mapping; or let such lines be set aside with `rules: {{{rule.id}: quarantine}}` in "
+            "the source file.",
+        )
+
+
+def _required(table: Table, columns: list[str], place: str) -> list[Rule]:
+    """The rules that the source file itself makes. An empty cell fails them: what is missing was not shown to hold."""
+    rules = []
+    for required in table.require:
+        where = f"{place}.require"
+        holds = sql_condition(required.that, columns, where)
+        asked = sql_condition(required.when, columns, where) if required.when else "true"
+        wanted = ", ".join(required.that)
+        rules.append(
+            Rule(
+                required.rule,
+                required.otherwise,
+                f"{asked} AND NOT ({holds})",
+                f"what `require` says of {wanted}",
+                "",
+                waivable=True,
+            )
+        )
+    return rules

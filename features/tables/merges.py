@@ -30,7 +30,7 @@ MERGES = pa.schema(
 
 FILE = "merges.parquet"
 ORDER = {
-    "events.parquet": ("customer_id", "day", "event_id"),
+    "events.parquet": ("customer_id", "day", "event_id", "known_at"),
     "customers.parquet": ("customer_id", "attribute", "valid_from", "value"),
 }
 """Table → the columns that its part files are sorted by."""

@@ -266,9 +266,9 @@ class CustomerTable(FileTable):
     def _says_something(self) -> CustomerTable:
         if not (self.attributes or self.identity or self.signed_up or self.no_profiling or self.no_marketing):
             raise ValueError("at least one of attributes, identity, signed_up, no_profiling, no_marketing")
-        taken = sorted(set(self.attributes) & set(CONSENTS))
+        taken = sorted(set(self.attributes) & {*CONSENTS, "signed_up"})
         if taken:
-            raise ValueError(f"another name for the attribute '{taken[0]}', which is a consent's")
+            raise ValueError(f"another name for the attribute '{taken[0]}', which has a key of its own")
         return self
 
 
