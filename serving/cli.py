@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import quarantine_commands
+from serving import identity_commands, quarantine_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -142,6 +142,7 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 
 
 app.add_typer(quarantine_commands.app, name="quarantine")
+app.add_typer(identity_commands.app, name="identity")
 
 
 @app.command()
