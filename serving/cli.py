@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import quarantine_commands
+from serving import identity_commands, quarantine_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -31,8 +31,10 @@ from serving.options import (
     open_job,
     out,
 )
+from serving.source_commands import source_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(source_app, name="source")
 
 
 def main() -> None:
@@ -60,6 +62,7 @@ def run(
 ) -> None:
     """The whole job: ingest, features, train, evaluate, promote, classify."""
     from serving import cases, show
+    from training.needs import CLASSES
 
     if cases.describes(source):
         cases.read(source, raw, home)
@@ -68,12 +71,18 @@ def run(
         job.check()
         done = job.ingest(customers)
         job.features(as_day(as_of), as_day(grade_as_of))
-        trained = job.train()
-        version, verdicts = job.evaluate()
-        promotion = job.promote(version)
-        live, folder = job.classify()
+        lacking = job.lacking()
+        if not lacking[CLASSES]:
+            trained = job.train()
+            version, verdicts = job.evaluate()
+            promotion = job.promote(version)
+            live, folder = job.classify()
     out.print(show.rows(done.counts))
     out.print(show.run_note(done), markup=False)
+    if lacking[CLASSES]:
+        out.print(show.allowed(lacking))
+        out.print(f"\nFeature rows are in {job.workspace.features}; nothing can be graded.", markup=False)
+        return
     out.print(show.verdicts(verdicts, trained.about))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))
@@ -133,6 +142,7 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 
 
 app.add_typer(quarantine_commands.app, name="quarantine")
+app.add_typer(identity_commands.app, name="identity")
 
 
 @app.command()

@@ -1,4 +1,7 @@
-"""The last graded state of every customer, by pseudonym: one SQLite file per grading snapshot, read-only once made."""
+"""The last graded state of every customer, by pseudonym: one SQLite file per grading snapshot, read-only once made.
+
+An id that is merged with another has no record of its own: it is an alias of its survivor.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,14 @@ import pyarrow.parquet as pq
 from classification.grade import RANKED, Graded, LiveSet
 from features.population import POPULATION
 from features.progress import Progress, silent
+from features.tables.merges import read_merges
 from features.workspace import Workspace, damaged
 from serving.scorer import record
 from training.recipes import RECIPES
 
 BATCH = 50_000
+
+GET = "SELECT record FROM customers WHERE id = coalesce((SELECT survivor FROM aliases WHERE id = :id), :id)"
 
 
 class Store:
@@ -29,13 +35,13 @@ class Store:
         uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         try:
             self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
-            self._db.execute("SELECT count(*) FROM customers").fetchone()
+            self._db.execute("SELECT (SELECT count(*) FROM customers), (SELECT count(*) FROM aliases)").fetchone()
         except sqlite3.Error as error:
             raise damaged(path, error) from None
 
     def get(self, pseudonym: str) -> dict[str, object] | None:
         """The record of a customer, or None."""
-        found = self._db.execute("SELECT record FROM customers WHERE id = ?", (pseudonym,)).fetchone()
+        found = self._db.execute(GET, {"id": pseudonym}).fetchone()
         return json.loads(found[0]) if found else None
 
     def close(self) -> None:
@@ -58,7 +64,9 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, progress: Progres
         with sqlite3.connect(new) as db:
             db.execute("PRAGMA journal_mode = OFF")
             db.execute("CREATE TABLE customers (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID")
+            db.execute("CREATE TABLE aliases (id TEXT PRIMARY KEY, survivor TEXT NOT NULL) WITHOUT ROWID")
             db.executemany("INSERT INTO customers VALUES (?, ?)", _records(live, folder, progress))
+            db.executemany("INSERT INTO aliases VALUES (?, ?)", read_merges(workspace.tables).items())
         db.close()
         new.replace(path)
     finally:

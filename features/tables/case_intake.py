@@ -170,12 +170,10 @@ class CaseIntake:
             rule, first = self._rule(id_), at[rules.index(id_)]
             shown = f"'{chunk.raw[rule.field][first].as_py()}'" if rule.field else "a line that is not shown"
             self._refuse(id_, many, (file, chunk.lines[first].as_py(), shown))
-        kept = [i for i, id_ in enumerate(rules) if self._rule(id_).severity == "quarantine"]
-        if kept:
-            blamed = {id_: rule.field or None for id_, rule in self._rules.items()}
-            at = at[kept]
-            lines, raw = chunk.lines.take(at), chunk.raw.take(at)
-            self.refused.add(self.source.name, [file] * len(at), lines, [rules[i] for i in kept], blamed, raw)
+            if rule.severity == "quarantine":
+                mine = at[[i for i, each in enumerate(rules) if each == id_]]
+                lines, raw = chunk.lines.take(mine), chunk.raw.take(mine)
+                self.refused.add(self.source.name, [file] * many, lines, id_, rule.field or None, raw)
 
     def _accept(self, sound: pa.Table) -> None:
         """Write the cases, and put by what only the vault keeps."""

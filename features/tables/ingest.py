@@ -60,7 +60,7 @@ def ingest(
             run = Run(source, folder, scratch, pseudonyms, bins_for(events), now, progress)
             for table, path, _ in sorted(found, key=lambda each: _order(each[0])):
                 run.read(table, path)
-            done = run.finish() if found else Ingested(list(run.intake.counts.values()))
+            done = run.finish() if found else Ingested(list(run.findings.counts.values()))
         if found:
             write_json(folder / "received.json", received.plus(now, [file for _, _, file in found]).to_json())
     return done
