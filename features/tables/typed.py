@@ -113,11 +113,11 @@ def number(column: str, source: Source, decimal: str) -> Reading:
     return Reading(f"CASE WHEN abs({read.value}) <= {LARGEST_NUMBER:.0f} THEN {read.value} END", read.fix)
 
 
-def kind_of(table: EventTable, columns: list[str], place: str) -> str:
+def kind_of(table: EventTable, source: Source, columns: list[str], place: str) -> str:
     """The kind of a line, by the first rule it meets."""
-    rules = table.kind_rules
+    rules, written = table.kind_rules, (table.format.decimal, source.currency)
     cases = [
-        f"WHEN {sql_condition(rule.when, columns, f'{place}.kind')} THEN {text(rule.is_)}"
+        f"WHEN {sql_condition(rule.when, columns, f'{place}.kind', *written)} THEN {text(rule.is_)}"
         for rule in rules
         if rule.when
     ]
@@ -141,7 +141,7 @@ def event_columns(table: EventTable, source: Source, columns: list[str], place: 
         "has_time": has_time_of_day(table.time),
         "known_at": known.value,
         "known_at_mapped": str(table.known_at is not None).lower(),
-        "kind": kind_of(table, columns, place),
+        "kind": kind_of(table, source, columns, place),
         "given_id": given_id(table.event_id),
         "due_day": local_day(table.due_day, zone) if table.due_day else "CAST(NULL AS DATE)",
         "due_day_given": f"{clean(table.due_day.column)} IS NOT NULL" if table.due_day else "false",
