@@ -49,6 +49,11 @@ class Ingested:
     late: int = 0
     restated: int = 0
 
+    def plus(self, other: Ingested) -> Ingested:
+        """Both together."""
+        counts = added(self.counts, other.counts)
+        return Ingested(counts, self.late + other.late, self.restated + other.restated)
+
 
 @dataclass(frozen=True)
 class _Origin:

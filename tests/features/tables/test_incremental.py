@@ -202,6 +202,17 @@ def test_another_reading_of_the_tables_asks_for_a_fresh_start(shop: Shop) -> Non
     assert len(shop.events()) == 4 and all(event["ref"] is None for event in shop.events())
 
 
+def test_reading_afresh_keeps_when_things_were_known(shop: Shop) -> None:
+    """Every file as of the run that first brought it: a fresh start must not make late rows timely."""
+    shop.export("2026-04.csv", "4,anna,2026-03-03,99.00\n1,anna,2026-03-01T10:00,11.00\n")
+    shop.ingest(APRIL)
+    events, rows = shop.events(), shop.rows(date(2026, 4, 15))
+    shop.export("2026-05.csv", "5,bert,2026-05-20,1.00\n")
+    shop.ingest(MAY, afresh=True)
+    assert [event for event in shop.events() if event["event_id"] != "5"] == events
+    assert shop.rows(date(2026, 4, 15)).equals(rows)
+
+
 def test_runs_in_any_number_end_with_the_same_events(tmp_path: Path, pseudonyms: Pseudonyms) -> None:
     """Day by day or all at once: the same rows, but for when the late ones were known."""
     lines = [f"{i},k{i % 7},2026-03-{1 + i % 28:02d}T{i % 24:02d}:00,{i}.00\n" for i in range(200)]
