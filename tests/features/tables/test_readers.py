@@ -86,11 +86,12 @@ def well_formed(draw: st.DrawFn) -> tuple[str, str, int]:
     for row in draw(st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1, max_size=12)):
         cells = []
         for cell in row:
-            needed = cell.startswith('"') or any(sign in cell for sign in (delimiter, "\n", "\r"))
+            needed = cell.startswith(('"', "\ufeff")) or any(sign in cell for sign in (delimiter, "\n", "\r"))
             quoted = needed or draw(st.booleans())
             cells.append('"' + cell.replace('"', '""') + '"' if quoted else cell)
         text += delimiter.join(cells) + draw(ENDS)
-    return text if draw(st.booleans()) else text.rstrip("\r\n"), delimiter, width
+    text = text if draw(st.booleans()) else text.rstrip("\r\n")
+    return draw(st.sampled_from(["", "\ufeff"])) + text, delimiter, width
 
 
 def by_csv_module(text: str, delimiter: str) -> Iterator[Row]:
