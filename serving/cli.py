@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
+from serving import privacy_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -32,6 +33,7 @@ from serving.options import (
 )
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+privacy_commands.register(app)
 
 
 def main() -> None:
