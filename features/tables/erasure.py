@@ -60,7 +60,7 @@ def erase_sealed(vault: Vault, person: Person, source: Source, but: tuple[str, .
 def without(table: pa.Table, person: Person) -> pa.Table:
     """The rows of others, with null where one names the person; `table` itself when there is nothing of the person."""
     words = pa.array(sorted(person.words), pa.string())
-    here = {name: pc.is_in(table[name].cast(pa.string()), words) for name in _texts(table.schema)}
+    here = {name: pc.is_in(table[name], words.cast(table[name].type)) for name in _texts(table.schema)}
     here = {name: found for name, found in here.items() if pc.any(found).as_py()}
     if not here:
         return table
@@ -110,10 +110,5 @@ def _is_of(cells: dict[str, object], person: Person, columns: Collection[str] | 
 
 
 def _texts(schema: pa.Schema) -> list[str]:
-    """The columns that may hold a text of any kind."""
-    return [field.name for field in schema if _is_text(field.type)]
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    plain = type_.value_type if pa.types.is_dictionary(type_) else type_
-    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
+    """The columns that hold texts."""
+    return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
