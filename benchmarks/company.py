@@ -174,6 +174,7 @@ def _finish(parts: Path, out: Path) -> str:
         "due_day": "CAST(NULL AS DATE)",
         "code": "CAST(NULL AS VARCHAR)",
         "score": "CAST(NULL AS DOUBLE)",
+        "merged_from": "CAST(NULL AS VARCHAR)",
     }
     files = ", ".join(file_text(part) for part in sorted(parts.iterdir()))
     columns = ", ".join(f"{values[field.name]} AS {field.name}" for field in EVENTS)

@@ -20,10 +20,12 @@ from classification.scheme import Scheme, load_scheme
 from features.catalogue import NAMES
 from features.catalogue.confidential import CONFIDENTIAL
 from features.population import POPULATION
+from features.tables.consents import read_objections
 from features.tables.erasure import lines_of
 from features.tables.events import CONFIDENTIAL_KINDS
 from features.tables.holds import hold_of, restricted_entries, rows_of
-from features.tables.person import Person, merged_ids
+from features.tables.merges import read_merges
+from features.tables.person import Person
 from features.tables.sources import EventTable, Source
 from features.workspace import read_json
 from serving.desk import Desk, unknown_customer
@@ -49,7 +51,7 @@ def document(desk: Desk, raw_id: str) -> dict[str, Any]:
     if not any(held.values()):
         raise unknown_customer(desk.workspace.home)
     hold = hold_of(desk.vault, person)
-    under = merged_ids(desk.workspace.tables)
+    under = read_merges(desk.workspace.tables)
     ids = {desk.pseudonyms.of(raw): raw for raw in person.raw_ids}
     return {
         "source": desk.source.title,
@@ -71,17 +73,28 @@ def _held(desk: Desk, person: Person) -> dict[str, Rows]:
         open_ = rows_of(tables / f"{name}.parquet", person)
         found[name] = [row for table in (open_, *sealed) if table is not None for row in _rows(table)]
     people = [row for _, table in vault.tables("people") for row in _rows(_of(table, person))]
-    quarantine = ((table, lines_of(table, person, desk.source)) for _, table in vault.tables("quarantine"))
-    refused = [row for table, mine in quarantine for row in _rows(table.filter(pa.array(mine, pa.bool_())))]
-    silent = _confidential_tables(desk.source)
+    objections = _rows(_of(read_objections(tables), person))
     return {
         "events": [row for row in found["events"] if row["kind"] not in CONFIDENTIAL_KINDS],
         "attributes": [row for row in found["customers"] if row["family"] != "consent"],
-        "consents": [row for row in found["customers"] if row["family"] == "consent"],
+        "consents": [row for row in found["customers"] if row["family"] == "consent"] + objections,
         "identity": [row for row in people if row["role"] == "identity"],
         "private": [row for row in people if row["role"] != "identity"],
-        "refused_lines": [row | {"row": json.loads(row["row"])} for row in refused if row["table"] not in silent],
+        "refused_lines": _refused_lines(desk, person),
     }
+
+
+def _refused_lines(desk: Desk, person: Person) -> Rows:
+    """The person's lines in quarantine. A line that is no row may be another's: it is told when its id is telling."""
+    sure = Person(person.ids, person.raw_ids & person.words)
+    silent, found = _confidential_tables(desk.source), []
+    for _, table in desk.vault.tables("quarantine"):
+        mine = zip(lines_of(table, person, desk.source), lines_of(table, sure, desk.source), strict=True)
+        for row, (is_mine, is_sure) in zip(table.to_pylist(), mine, strict=True):
+            row["row"] = json.loads(row["row"])
+            if row["table"] not in silent and (is_sure if isinstance(row["row"], str) else is_mine):
+                found.append(row)
+    return found
 
 
 def _made_of_it(desk: Desk, person: Person) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import privacy_commands
+from serving import identity_commands, privacy_commands, quarantine_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -31,8 +31,10 @@ from serving.options import (
     open_job,
     out,
 )
+from serving.source_commands import source_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(source_app, name="source")
 privacy_commands.register(app)
 
 
@@ -60,17 +62,28 @@ def run(
     customers: CustomersOption = 2_000,
 ) -> None:
     """The whole job: ingest, features, train, evaluate, promote, classify."""
-    from serving import show
+    from serving import cases, show
+    from training.needs import CLASSES
 
+    if cases.describes(source):
+        cases.read(source, raw, home)
+        return
     with open_job(source, home, raw, scheme) as job:
         job.check()
-        counts = job.ingest(customers)
+        done = job.ingest(customers)
         job.features(as_day(as_of), as_day(grade_as_of))
-        trained = job.train()
-        version, verdicts = job.evaluate()
-        promotion = job.promote(version)
-        live, folder = job.classify()
-    out.print(show.rows(counts))
+        lacking = job.lacking()
+        if not lacking[CLASSES]:
+            trained = job.train()
+            version, verdicts = job.evaluate()
+            promotion = job.promote(version)
+            live, folder = job.classify()
+    out.print(show.rows(done.counts))
+    out.print(show.run_note(done), markup=False)
+    if lacking[CLASSES]:
+        out.print(show.allowed(lacking))
+        out.print(f"\nFeature rows are in {job.workspace.features}; nothing can be graded.", markup=False)
+        return
     out.print(show.verdicts(verdicts, trained.about))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))
@@ -83,13 +96,18 @@ def ingest(
     raw: RawOption = None,
     home: HomeOption = None,
     customers: CustomersOption = 2_000,
+    afresh: Annotated[bool, typer.Option("--afresh", help="read every file again, also those read before")] = False,
 ) -> None:
-    """Raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
-    from serving import show
+    """What is new in the raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
+    from serving import cases, show
 
+    if cases.describes(source):
+        cases.read(source, raw, home)
+        return
     with open_job(source, home, raw) as job:
-        counts = job.ingest(customers)
-    out.print(show.rows(counts))
+        done = job.ingest(customers, afresh)
+    out.print(show.rows(done.counts))
+    out.print(show.run_note(done), markup=False)
 
 
 features_app = typer.Typer(invoke_without_command=True)
@@ -122,6 +140,10 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
         sys.stdout.write(page.markdown())
     else:  # in a file or a pipe nothing bounds the width
         (out if out.is_terminal else Console(highlight=False, width=200)).print(show.catalogue())
+
+
+app.add_typer(quarantine_commands.app, name="quarantine")
+app.add_typer(identity_commands.app, name="identity")
 
 
 @app.command()

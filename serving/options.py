@@ -51,9 +51,16 @@ def open_job(source: str, home: Path | None, raw: Path | None = None, scheme: st
     from serving.steps import Job
 
     workspace = Workspace(home or Path("data") / described.name)
+    with progress_bars() as progress:
+        yield Job(described, workspace, raw, scheme, progress)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """A bar on stderr for each thing that is being done."""
     columns = (TextColumn("{task.description:<28}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=err) as bars:
-        yield Job(described, workspace, raw, scheme, _bars(bars))
+        yield _bars(bars)
 
 
 def _bars(bars: Bars) -> Progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,85 @@ from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
-from features.tables.intake import Counts
+from features.tables.counts import Counts
+from features.tables.ledger import Finding
+from features.tables.run import Ingested
+from features.tables.sources import CustomerTable, Source
 from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict
+from training.needs import CLASSES
+from training.recipes import RECIPES
 
 
 def rows(counts: Sequence[Counts]) -> Table:
     """Lines read and what became of them."""
-    table = _table("Lines read", "table", "read", "accepted", "quarantined", "dropped")
+    table = _table("Lines read", "table", "read", "accepted", "fixed", "quarantined", "dropped", "odd")
     for each in counts:
-        table.add_row(
-            each.table, f"{each.read:,}", f"{each.accepted:,}", _reasons(each.quarantined), _reasons(each.dropped)
-        )
+        sides = (each.fixed, each.quarantined, each.dropped, each.noted)
+        table.add_row(each.table, f"{each.read:,}", f"{each.accepted:,}", *map(_reasons, sides))
+    return table
+
+
+def run_note(done: Ingested) -> str:
+    """What a run did to what was there before."""
+    if not any(each.read for each in done.counts):
+        return "\nEvery file was read before: nothing has changed."
+    late = f"{done.late:,} events of days that were complete are known from now on" if done.late else ""
+    restated = f"{done.restated:,} rows restate earlier ones, which stay as they were for earlier dates"
+    notes = [note for note in (late, restated if done.restated else "") if note]
+    return "".join(f"\n{note}." for note in notes)
+
+
+def questions(report: dict[str, Any]) -> Table:
+    """What the cases of a table source can answer, and what not."""
+    label = report["label"]
+    table = _table(f"{report['cases']:,} cases", "task", "question", "yes", "no", "not known", "")
+    if label is not None:
+        counts = (f"{label[answer]:,}" for answer in ("positive", "negative", "unknown"))
+        table.add_row(label["name"], label["question"], *counts, "skipped: no recipe learns from cases yet")
+    for recipe in RECIPES:
+        if label is None or recipe.name != label["name"]:
+            table.add_row(recipe.name, recipe.question, "", "", "", "skipped: it needs events")
+    return table
+
+
+def held(kinds: Mapping[str, int]) -> Table:
+    """Events by kind."""
+    table = _table("Events", "kind", "events")
+    for kind, count in kinds.items():
+        table.add_row(kind, f"{count:,}")
+    return table
+
+
+def attributes(known: Mapping[str, tuple[str, int]], source: Source) -> Table:
+    """What is known of customers, with its family; of the vault's only that it is there."""
+    table = _table("What is known of customers", "attribute", "family", "customers")
+    for name, (family, count) in known.items():
+        table.add_row(name, family, f"{count:,}")
+    for each in source.tables:
+        if isinstance(each, CustomerTable):
+            private = [(name, a.family) for name, a in each.attributes.items() if a.family == "private"]
+            for name, family in [*private, *((name, "identity") for name in each.identity)]:
+                table.add_row(name, family, "in the vault")
+    return table
+
+
+def allowed(lacking: Mapping[str, str]) -> Table:
+    """Which tasks the data allow, and what each other one lacks."""
+    table = _table("What the data allow", "task", "meaning")
+    made = {CLASSES, *(recipe.name for recipe in RECIPES)}
+    for task, lacks in lacking.items():
+        later = "" if task in made else " (not yet part of `scoring run`)"
+        table.add_row(task, f"skipped: {lacks}" if lacks else f"yes{later}")
+    return table
+
+
+def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) -> Table:
+    """Lines in quarantine by table and rule."""
+    table = _table(f"{sum(found.values()):,} lines in quarantine", "table", "lines", "rule", "wanted")
+    for (name, rule), lines in sorted(found.items()):
+        table.add_row(name, f"{lines:,}", rule, wanted.get(rule, "what `require` says"))
     return table
 
 
@@ -91,7 +157,51 @@ def catalogue() -> Table:
     return table
 
 
-TEXTS = {"meaning", "window", "quarantined", "dropped", "class", "family", "unit", "metric", "best baseline"}
+def findings(found: Sequence[Finding]) -> Table:
+    """Pairs of ids by number: what was found, and what was decided."""
+    table = _table(f"{len(found):,} pairs of ids", "merge", "state", "found", "probability", "why", "decided by")
+    for f in sorted(found, key=lambda f: (f.state != "proposed", -(f.probability or 0), f.merge)):
+        decided = f"{f.decided_by}, {f.decided_at:%Y-%m-%d}" if f.decided_at else ""
+        table.add_row(f"{f.merge}", f.state, f.how, _probability(f), ", ".join(f.reasons), decided)
+    return table
+
+
+def side_by_side(finding: Finding, sides: tuple[dict[str, str], dict[str, str]]) -> Table:
+    """The two ids of a finding; fact → value."""
+    title = f"Merge {finding.merge}: {finding.state}, {_probability(finding) or finding.how}"
+    table = _table(f"{title}; {', '.join(finding.reasons)}", "", "this one", "came first")
+    for fact in sides[0]:
+        table.add_row(fact, sides[0][fact], sides[1][fact])
+    return table
+
+
+def _probability(finding: Finding) -> str:
+    return "" if finding.probability is None else f"{finding.probability:.1%}"
+
+
+TEXTS = {
+    "why",
+    "state",
+    "found",
+    "decided by",
+    "this one",
+    "came first",
+    "rule",
+    "wanted",
+    "meaning",
+    "question",
+    "",
+    "window",
+    "fixed",
+    "quarantined",
+    "dropped",
+    "odd",
+    "class",
+    "family",
+    "unit",
+    "metric",
+    "best baseline",
+}
 
 
 class _Plain(Table):

@@ -17,16 +17,20 @@ from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.ingest import data_end
 from features.tables.ingest import ingest as read_tables
-from features.tables.intake import Counts
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
+from features.tables.release import Choice, discard
+from features.tables.release import release as release_lines
+from features.tables.run import Ingested
 from features.tables.simulate import simulate
 from features.tables.sources import Source
+from features.tables.vault import Vault, open_vault
 from features.workspace import Workspace, read_json
 from serving import store
 from training import registry
 from training.backtest import plan_cuts
 from training.candidate import train as fit_candidate
 from training.evaluate import Verdict, judge
+from training.needs import CLASSES, holdings, lacking
 from training.recipes import TRAINING, load_settings
 from training.release import Release
 from training.review import publish
@@ -45,20 +49,37 @@ class Job:
     scheme: str = "2026-01"
     progress: Progress = silent
 
-    def ingest(self, customers: int = 2_000) -> list[Counts]:
-        """Raw tables → events; the sample company writes its raw tables first."""
+    def ingest(self, customers: int = 2_000, afresh: bool = False) -> Ingested:
+        """What is new in the raw tables → events; the sample company writes its raw tables first."""
         pseudonyms = load_pseudonyms()
-        if (self.workspace.tables / "report.json").exists():
-            self.report()
+        if (self.workspace.tables / "report.json").exists() and not afresh:
+            check_same_key(pseudonyms, self.report()["key"], self.workspace.tables)
         raw = self.raw
         if raw is None and self.source.name == SAMPLE:
             self.progress("simulate the company", 0, 1)
             raw = self.workspace.simulated
             simulate(raw, customers)
             self.progress("simulate the company", 1, 1)
+            afresh = True  # another number of customers is another company
         if raw is None:
             raise InputError("--raw", "nothing", f"the folder of the files of {self.source.name}")
-        return read_tables(self.source, raw, self.workspace, pseudonyms, self.progress)
+        return read_tables(self.source, raw, self.workspace, pseudonyms, self.progress, afresh=afresh)
+
+    def vault(self) -> Vault:
+        """What only the key opens: names, private attributes, refused lines."""
+        pseudonyms = load_pseudonyms()
+        check_same_key(pseudonyms, self.report()["key"], self.workspace.tables)
+        return open_vault(self.workspace.tables, pseudonyms)
+
+    def release(self, choice: Choice, changes: dict[str, str]) -> Ingested:
+        """Lines in quarantine → events, by the ordinary way."""
+        self.vault()
+        return release_lines(self.source, self.workspace, load_pseudonyms(), choice, changes, self.progress)
+
+    def discard(self, choice: Choice) -> int:
+        """Lines in quarantine, dropped."""
+        self.vault()
+        return discard(self.workspace, load_pseudonyms(), choice)
 
     def features(self, as_of: date | None = None, grade_as_of: date | None = None) -> None:
         """Events → feature rows and labels at every date of the run."""
@@ -68,8 +89,23 @@ class Job:
         origin = Origin(self.source.name, report["key"], Company.from_json(report["company"]), settings.horizon_days)
         write_snapshots(self.workspace, origin, cuts, self.progress)
 
+    def lacking(self) -> dict[str, str]:
+        """Task → what the data lack for it; empty for one that they allow."""
+        self.report()
+        return lacking(holdings(self.workspace.tables), load_settings())
+
     def train(self) -> Release:
-        """Feature rows → a candidate, judged on the test date and refitted."""
+        """Feature rows → a candidate, judged on the test date and refitted.
+
+        Raises InputError where the events are of kinds that neither a model nor the scheme looks at.
+        """
+        if lacks := self.lacking()[CLASSES]:
+            raise InputError(
+                self.workspace.tables,
+                lacks,
+                "events that the models and the scheme look at",
+                f"`scoring source check {self.source.name}` tells which tasks need what.",
+            )
         cuts, settings, origin = read_cuts(self.workspace), load_settings(), self._origin()
         if settings.horizon_days != origin.horizon_days:
             raise InputError(
@@ -140,8 +176,10 @@ class Job:
         return origin
 
     def _check_source(self, found: str, place: Path) -> None:
-        """One company's data never train, challenge or grade for another."""
-        if found != self.source.name:
-            raise InputError(
-                place, f"the data of '{found}'", f"those of '{self.source.name}'", "Name the source, or another --home."
-            )
+        check_source(found, self.source.name, place)
+
+
+def check_source(found: str, wanted: str, place: Path) -> None:
+    """One company's data never train, challenge or grade for another."""
+    if found != wanted:
+        raise InputError(place, f"the data of '{found}'", f"those of '{wanted}'", "Name the source, or another --home.")

@@ -1,6 +1,7 @@
 """The last graded state of every customer, by pseudonym, and who objects to what: one SQLite file per grading snapshot.
 
-A file is never written into: a newer one takes its place, and an open store turns to it at the next question.
+An id that is merged with another has no record of its own: it is an alias of its survivor. A file is never written
+into: a newer one takes its place, and an open store turns to it at the next question.
 """
 
 from __future__ import annotations
@@ -22,12 +23,22 @@ from classification.grade import RANKED, Graded, LiveSet
 from features.population import POPULATION
 from features.progress import Progress, silent
 from features.tables.consents import Consents, read_consents
+from features.tables.merges import read_merges
 from features.tables.rewrite import Rewritten, digest
 from features.workspace import Workspace, damaged
 from serving.scorer import record
 from training.recipes import RECIPES
 
 BATCH = 50_000
+
+SCHEMA = """
+CREATE TABLE customers (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE aliases (id TEXT PRIMARY KEY, survivor TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE consents (id TEXT PRIMARY KEY, no_profiling INT, no_marketing INT) WITHOUT ROWID;
+"""
+KNOWN = "SELECT 1 FROM customers WHERE id = :id UNION ALL SELECT 1 FROM aliases WHERE :id IN (id, survivor)"
+
+GET = "SELECT record FROM customers WHERE id = coalesce((SELECT survivor FROM aliases WHERE id = :id), :id)"
 
 
 class Store:
@@ -40,7 +51,7 @@ class Store:
 
     def get(self, pseudonym: str) -> dict[str, object] | None:
         """The record of a customer, or None."""
-        found = self._current().execute("SELECT record FROM customers WHERE id = ?", (pseudonym,)).fetchone()
+        found = self._current().execute(GET, {"id": pseudonym}).fetchone()
         return json.loads(found[0]) if found else None
 
     def consents(self, pseudonym: str) -> tuple[bool, bool]:
@@ -65,7 +76,7 @@ class Store:
 def _open(path: Path) -> sqlite3.Connection:
     try:
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-        for table in ("customers", "consents"):
+        for table in ("customers", "aliases", "consents"):
             db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
     except sqlite3.Error as error:
         raise damaged(path, error) from None
@@ -91,9 +102,9 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, progress: Progres
     try:
         with sqlite3.connect(new) as db:
             db.execute("PRAGMA journal_mode = OFF")
-            db.execute("CREATE TABLE customers (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID")
+            db.executescript(SCHEMA)
             db.executemany("INSERT INTO customers VALUES (?, ?)", _records(live, folder, progress))
-            db.execute(CONSENTS)
+            db.executemany("INSERT INTO aliases VALUES (?, ?)", read_merges(workspace.tables).items())
             db.executemany("INSERT INTO consents VALUES (?, ?, ?)", _said(read_consents(workspace.tables)))
         db.close()
         new.replace(path)
@@ -110,7 +121,7 @@ def revise(path: Path, gone: frozenset[str], consents: Consents) -> Rewritten | 
     count = "SELECT count(*) FROM customers"
     with contextlib.closing(_open(path)) as db:
         rows: int = db.execute(count).fetchone()[0]
-        known = [id_ for id_ in gone if db.execute("SELECT 1 FROM customers WHERE id = ?", (id_,)).fetchone()]
+        known = [id_ for id_ in gone if db.execute(KNOWN, {"id": id_}).fetchone()]
         if not known and db.execute("SELECT * FROM consents ORDER BY id").fetchall() == _said(consents):
             return None
     before = digest(path)
@@ -120,17 +131,16 @@ def revise(path: Path, gone: frozenset[str], consents: Consents) -> Rewritten | 
         with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode = OFF")
             db.execute("PRAGMA secure_delete = ON")
-            db.executemany("DELETE FROM customers WHERE id = ?", [(id_,) for id_ in known])
+            for column in ("customers WHERE id", "aliases WHERE id", "aliases WHERE survivor"):
+                db.executemany(f"DELETE FROM {column} = ?", [(id_,) for id_ in gone])
             db.execute("DELETE FROM consents")
             db.executemany("INSERT INTO consents VALUES (?, ?, ?)", _said(consents))
+            left: int = db.execute(count).fetchone()[0]
             db.execute("VACUUM")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
-    return Rewritten(path.name, before, digest(path), rows, rows - len(known))
-
-
-CONSENTS = "CREATE TABLE consents (id TEXT PRIMARY KEY, no_profiling INT, no_marketing INT) WITHOUT ROWID"
+    return Rewritten(path.name, before, digest(path), rows, left)
 
 
 def _said(consents: Consents) -> list[tuple[str, int, int]]:

@@ -12,16 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.tables.audit import Audit
-from features.tables.events import CUSTOMERS, EVENTS
 from features.tables.ingest import ingest
+from features.tables.ledger import Finding, Ledger
 from features.tables.privacy import Pseudonyms
 from features.tables.rewrite import write_part
 from features.tables.sources import load_source
 from features.tables.vault import open_vault
 from features.workspace import Workspace, write_json
 from serving.desk import Desk
-from serving.store import CONSENTS
-from tests.sealing import PEOPLE, seal
+from serving.store import SCHEMA
 
 ANNA, BERT, CARL, SEVEN = "anna-0001", "bert-0002", "carl-0003", "7"
 SOURCE = """
@@ -91,29 +90,22 @@ def small_world(folder: Path, pseudonyms: Pseudonyms, suspicions: str = SUSPICIO
     (folder / "bank.yaml").write_text(SOURCE.replace("{kinds}", KIND))
     source, workspace = load_source(str(folder / "bank.yaml")), Workspace(folder / "home")
     ingest(source, folder, workspace, pseudonyms)
-    seal(workspace, source, pseudonyms, folder)
     ids = sorted(map(pseudonyms.of, (ANNA, BERT, CARL, SEVEN)))
-    for name, schema in (("events", EVENTS), ("customers", CUSTOMERS)):
-        _part(workspace.tables / f"{name}.parquet", ids[1], schema)
-    vault = open_vault(workspace.tables, pseudonyms)
-    ledger = {"customer_id": ids[:1], "survivor": ids[-1:], "state": ["rejected"]}
-    vault.write("identity/ledger", pa.table(ledger))
-    if not vault.names("people"):
-        vault.write("people/00001-00000", PEOPLE.empty_table())
+    for name in ("events", "customers"):
+        _part(workspace.tables / f"{name}.parquet", ids[1])
+    rejected = Finding(1, ids[0], ids[-1], "rejected", "probable", 0.9, ["the same e-mail"])
+    Ledger([rejected]).write(open_vault(workspace.tables, pseudonyms))
     _made_of_it(workspace, ids)
     return Desk(source, workspace, pseudonyms, Audit(workspace.home / "audit.jsonl", "tester"))
 
 
-def _part(path: Path, last: str, schema: pa.Schema) -> None:
-    """A file → a folder of two parts, the first through the pseudonym `last`."""
-    if path.is_dir():
-        return
-    table = pq.read_table(path, schema=schema)
-    path.unlink()
-    path.mkdir()
+def _part(folder: Path, last: str) -> None:
+    """One part file → two, the first through the pseudonym `last`."""
+    (path,) = folder.iterdir()
+    table = pq.read_table(path)
     first = pa.compute.less_equal(table["customer_id"], last)
-    write_part(table.filter(first), path / "00001-00000.parquet")
-    write_part(table.filter(pa.compute.invert(first)), path / "00001-00001.parquet")
+    write_part(table.filter(first), path)
+    write_part(table.filter(pa.compute.invert(first)), folder / "part-99999.parquet")
 
 
 def _made_of_it(workspace: Workspace, ids: list[str]) -> None:
@@ -132,10 +124,9 @@ def _made_of_it(workspace: Workspace, ids: list[str]) -> None:
         np.savez(folder / "ranks.npz", values=np.arange(3.0))
         write_json(folder / "snapshot.json", {"id": f"s{day}", "scheme": "2026-01"})
         with sqlite3.connect(workspace.store / f"s{day}.sqlite") as db:
-            db.execute("CREATE TABLE customers (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID")
+            db.executescript(SCHEMA)
             record = json.dumps({"scores": {}, "classes": {}, "code": "AL"}).encode()
             db.executemany("INSERT INTO customers VALUES (?, ?)", [(id_, record) for id_ in ids])
-            db.execute(CONSENTS)
         db.close()
 
 

@@ -82,10 +82,10 @@ def test_a_failed_ingest_keeps_the_old_tables(shop: Shop, scoring: Scoring) -> N
     home = Workspace(path.parent / "home")
     words = ("ingest", "--source", path, "--raw", path.parent, "--home", home.home)
     assert scoring(*words)[0] == 0
-    before = {p.name: p.read_bytes() for p in home.tables.iterdir()}
+    before = {p: p.read_bytes() for p in home.tables.rglob("*") if p.is_file()}
     shop(lines=LINES + "anna,2026-03-10,9,abc,x\n")
     assert scoring(*words)[0] == 2
-    assert {p.name: p.read_bytes() for p in home.tables.iterdir()} == before
+    assert {p: p.read_bytes() for p in home.tables.rglob("*") if p.is_file()} == before
     assert [p.name for p in home.home.iterdir()] == ["tables"]
 
 
@@ -95,7 +95,7 @@ def test_bytes_that_are_not_utf8_are_named(shop: Shop, scoring: Scoring) -> None
     (path.parent / "orders.csv").write_bytes((HEADER + LINES).encode() + b"ren\xe9,2026-03-10,9,1,x\n")
     code, error = scoring("ingest", "--source", path, "--raw", path.parent, "--home", path.parent / "home")
     assert code == 2
-    check(error, ["orders.csv", "UTF-8"])
+    check(error, ["orders.csv", "line 5", "utf-8"])
 
 
 def test_missing_files_are_named(tmp_path: Path, scoring: Scoring, shop: Shop) -> None:
@@ -202,7 +202,7 @@ def test_damaged_files_are_named(sample: Ran, tmp_path: Path, scoring: Scoring) 
     home = tmp_path / "home"
     for file, step in (
         ("tables/report.json", "features"),
-        ("tables/events.parquet", "features"),
+        ("tables/events.parquet/part-00000-000.parquet", "features"),
         ("features/cuts.json", "train"),
         ("features/features.parquet/part-00000.parquet", "train"),
         ("training/run.json", "evaluate"),

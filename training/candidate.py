@@ -19,6 +19,7 @@ from features.workspace import Workspace, staged, write_json
 from training.backtest import Cuts
 from training.baselines import baselines
 from training.fit import Examples, Model, fit
+from training.needs import days_needed
 from training.recipes import CHURN, RECIPES, SEGMENTS, Recipe, Settings, eligible
 from training.release import Release
 from training.rhythm import Rhythm, fit_rhythm
@@ -115,6 +116,8 @@ def what_is_missing(recipe: Recipe, base: Base) -> str:
         found = min(int((each.rows[:, POSITION["orders"]] > 0).sum()) for each in dates)
         wanted = 2 * FEWEST_PER_SEGMENT * settings.segments
         return "" if found >= wanted else f"{found} customers with a purchase, at least {wanted} are needed"
+    if not base.cuts.train:
+        return f"too few days of data to train and to test, {days_needed(settings)} are needed"
     if base.rhythms[base.cuts.test] is None or base.rhythms[base.cuts.grade] is None:
         return "no customer has bought on two days"
     asked = _asked(base, test.as_of)

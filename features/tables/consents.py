@@ -1,4 +1,8 @@
-"""Who said no: to being scored (`no_profiling`), or to being canvassed (`no_marketing`)."""
+"""Who said no: to being scored (`no_profiling`), or to being canvassed (`no_marketing`).
+
+The company's tables say it, as attributes of the family `consent`; and a person may say it to us, which is kept in a
+table of its own, so that no later export of the company takes it back.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.tables.events import CONSENTS, CUSTOMERS
-from features.tables.person import Person, merged_ids
-from features.tables.rewrite import Rewritten, digest, write_part
+from features.tables.merges import read_merges
+from features.tables.rewrite import Rewritten, digest
 from features.tables.sql import parquet
-from features.workspace import damaged, part_files
+from features.workspace import damaged, part_files, read_parquet
 
-ORDER = [(name, "ascending") for name in ("customer_id", "attribute", "valid_from", "value")]
+FILE = "objections.parquet"
+OBJECTIONS = pa.schema([CUSTOMERS.field(name) for name in ("customer_id", "attribute", "value", "valid_from")])
+"""What persons said to us: customer_id is the pseudonym of the id it was said of, merged or not."""
 
 
 @dataclass(frozen=True)
 class Consents:
-    """Pseudonyms of those who said no and did not take it back, the merged ids of theirs included."""
+    """Pseudonyms of those who said no and did not take it back, with all ids that are one customer with theirs."""
 
     no_profiling: frozenset[str] = frozenset()
     no_marketing: frozenset[str] = frozenset()
@@ -32,47 +38,54 @@ class Consents:
 
 
 def read_consents(tables: Path) -> Consents:
-    """What holds now, whatever date is computed: of each id the row with the last `valid_from` (null: since ever;
-    of one day `yes`). One id of a person that says no is enough."""
+    """What holds now, whatever date is computed.
+
+    Of each id the row with the last `valid_from` counts (null: since ever; of one day what was said to us, then
+    `yes`), but a no that was said to us holds until that is taken back. One id of a customer that says no is enough.
+    """
+    said = _rows(tables)
+    merges = read_merges(tables)
+    found = {name: {merges.get(id_, id_) for attribute, id_ in said if attribute == name} for name in CONSENTS}
+    for ids in found.values():
+        ids |= {id_ for id_, survivor in merges.items() if survivor in ids}
+    return Consents(**{name: frozenset(ids) for name, ids in found.items()})
+
+
+def read_objections(tables: Path) -> pa.Table:
+    """The rows of OBJECTIONS."""
+    return read_parquet(tables / FILE) if (tables / FILE).exists() else OBJECTIONS.empty_table()
+
+
+def write_objections(tables: Path, rows: pa.Table) -> Rewritten:
+    """Add rows of one day, in the place of what was said that day by the same persons of the same. `tables` is
+    staged."""
+    old = read_objections(tables)
+    again = pa.array([True] * old.num_rows, pa.bool_())
+    for name in ("customer_id", "attribute", "valid_from"):
+        again = pc.and_(again, pc.is_in(old[name], rows[name]))
+    new = pa.concat_tables([old.filter(pc.invert(again)), rows.cast(OBJECTIONS)])
+    new = new.sort_by([(name, "ascending") for name in ("customer_id", "attribute", "valid_from")])
+    path = tables / FILE
+    before = digest(path) if path.exists() else None
+    path.unlink(missing_ok=True)
+    pq.write_table(new, path, compression="zstd")
+    return Rewritten(FILE, before, digest(path), old.num_rows, new.num_rows)
+
+
+def _rows(tables: Path) -> list[tuple[str, str]]:
+    """Attribute and id of every no that holds."""
     path = tables / "customers.parquet"
-    if not part_files(path):
-        return Consents()
+    columns = "attribute, value, coalesce(valid_from, DATE '0001-01-01') AS since"
+    told = f"SELECT coalesce(merged_from, customer_id) AS id, {columns}, 0 AS to_us FROM {parquet(path)}"
     try:
         with duckdb.connect() as db:
-            rows = db.sql(
-                f"""SELECT DISTINCT attribute, customer_id FROM (
-                    SELECT * FROM {parquet(path)} WHERE family = 'consent'
-                    QUALIFY 1 = row_number() OVER (PARTITION BY customer_id, merged_from, attribute
-                        ORDER BY valid_from DESC NULLS LAST, value DESC NULLS LAST))
-                WHERE value = 'yes'"""
+            db.register("objections", read_objections(tables))
+            said = f"SELECT customer_id AS id, {columns}, 1 AS to_us FROM objections"
+            both = f"{said} UNION ALL ({told} WHERE family = 'consent')" if part_files(path) else said
+            return db.sql(
+                f"""SELECT attribute, id FROM ({both}) GROUP BY attribute, id HAVING
+                    arg_max(value, (since, to_us, value)) = 'yes'
+                    OR arg_max(value, since) FILTER (WHERE to_us = 1) = 'yes' """
             ).fetchall()
     except duckdb.Error as error:
         raise damaged(path, error) from None
-    said = {name: {id_ for attribute, id_ in rows if attribute == name} for name in CONSENTS}
-    for id_, survivor in merged_ids(tables).items():
-        for ids in said.values():
-            ids |= {id_} if survivor in ids else set()
-    return Consents(**{name: frozenset(ids) for name, ids in said.items()})
-
-
-def write_consent(tables: Path, person: Person, rows: pa.Table) -> Rewritten:
-    """Put a person's new rows (CUSTOMERS, of one day) in the place of what they said that day. `tables` is staged.
-
-    They go into the part file where the person's pseudonym belongs; the others are not touched.
-    """
-    parts = part_files(tables / "customers.parquet")
-    own = rows["customer_id"][0].as_py()
-    path = next((part for part in reversed(parts[1:]) if _first_id(part) <= own), parts[0])
-    before, old = digest(path), pq.read_table(path, schema=CUSTOMERS)
-    day, names = rows["valid_from"][0], rows["attribute"].unique()
-    said = pc.and_(pc.equal(old["valid_from"], day), pc.is_in(old["attribute"], names))
-    again = pc.and_(said, pc.is_in(old["customer_id"], pa.array(sorted(person.ids))))
-    new = pa.concat_tables([old.filter(pc.invert(pc.fill_null(again, False))), rows]).sort_by(ORDER)
-    write_part(new, path)
-    return Rewritten(f"{path.relative_to(tables)}", before, digest(path), old.num_rows, new.num_rows)
-
-
-def _first_id(part: Path) -> str:
-    """The least pseudonym of a part file, which is sorted by it."""
-    first = next(pq.ParquetFile(part).iter_batches(1, columns=["customer_id"]), None)
-    return str(first["customer_id"][0].as_py()) if first else ""

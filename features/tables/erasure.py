@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ OWNERS = ("customer_id", "survivor", "merged_from")
 """Columns that say whose row it is."""
 
 QUARANTINE = "quarantine"
+PIECES = BLANKS + "\"'"
+"""What does not count around a piece of a line that is no row."""
 
 
 def erase_rows(folder: Path, person: Person) -> list[Rewritten]:
@@ -99,12 +102,13 @@ def id_columns(source: Source) -> dict[str, set[str]]:
     return found
 
 
-def _is_of(cells: dict[str, object], person: Person, columns: Collection[str] | None) -> bool:
-    """columns: those that hold ids; None: nobody knows, so that each may be one."""
+def _is_of(cells: dict[str, str | None] | str, person: Person, columns: Collection[str] | None) -> bool:
+    """cells: of a row, or the text of a line that is none; columns: those that hold ids; None: nobody knows which."""
+    if isinstance(cells, str):
+        return not person.raw_ids.isdisjoint(piece.strip(PIECES) for piece in re.split(r"[,;|\s]", cells))
     for column, cell in cells.items():
-        written = str(cell).strip(BLANKS)
         ids = person.raw_ids if columns is None or column in columns else person.words
-        if cell is not None and written in ids:
+        if cell is not None and str(cell).strip(BLANKS) in ids:
             return True
     return False
 

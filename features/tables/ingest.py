@@ -1,124 +1,122 @@
-"""Raw tables → events, customers, items; every line read is accepted, quarantined or dropped, and counted."""
+"""Raw tables → events, customers, items, all or nothing; every line read is accounted for.
+
+A run reads the files that no run before it has read, and adds to the tables what is new in them: the history is not
+computed again. What a later run learns of days that were complete carries the instant of that run as `known_at`.
+"""
 
 from __future__ import annotations
 
 import shutil
-from datetime import date
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import pyarrow as pa
-
 from features.errors import InputError
 from features.progress import Progress, silent
-from features.tables.events import CUSTOMERS, EVENTS, ITEMS, broken_rules
-from features.tables.intake import Counts, Intake
+from features.tables.postgres import dump_table
 from features.tables.privacy import Pseudonyms
-from features.tables.rules import RULE_IDS
-from features.tables.sources import EventTable, Source
-from features.tables.sql import ident, text
+from features.tables.readers import table_files
+from features.tables.received import File, Received, load_received, mapping_digest
+from features.tables.rewrite import digest
+from features.tables.rules import RESERVED, RULES
+from features.tables.run import Ingested, Run
+from features.tables.sources import CustomerTable, EventTable, ItemTable, Source, Table
+from features.tables.staging import bins_for
 from features.workspace import Workspace, staged, write_json
-
-MEMORY_LIMIT = "2GB"
 
 
 def ingest(
-    source: Source, raw: Path, workspace: Workspace, pseudonyms: Pseudonyms, progress: Progress = silent
-) -> list[Counts]:
-    """Read all tables of `source` in the folder `raw` into `workspace.tables`, all or nothing.
+    source: Source,
+    raw: Path,
+    workspace: Workspace,
+    pseudonyms: Pseudonyms,
+    progress: Progress = silent,
+    now: datetime | None = None,
+    afresh: bool = False,
+) -> Ingested:
+    """Read what is new of the tables of `source` in the folder `raw` into `workspace.tables`.
 
-    Raises InputError for a file, column, cell or rule that a person must mend; then nothing has changed.
+    now: the instant of the run. afresh: forget what was read before (not who was forgotten or merged), and read every
+    file again. Raises InputError for a file, column, cell or rule that a person must mend; then nothing has changed.
     """
+    _check_rules(source)
+    now = now or datetime.now(UTC)
+    with staged(workspace.tables, keep=True) as folder:
+        if afresh:
+            _start_afresh(folder)
+        received = load_received(folder, source)
+        if received.mapping != mapping_digest(source):
+            raise InputError(
+                f"{source.name}.yaml",
+                "another reading of the tables than before",
+                "the one that the data at hand were read with",
+                "Read every file again with `scoring ingest --afresh`.",
+            )
+        with scratch_folder(folder) as scratch:
+            found = [each for table in source.tables for each in _files(table, raw, scratch, received)]
+            events = [path for table, path, _ in found if isinstance(table, EventTable)]
+            run = Run(source, folder, scratch, pseudonyms, bins_for(events), now, progress)
+            for table, path, _ in sorted(found, key=lambda each: _order(each[0])):
+                run.read(table, path)
+            done = run.finish() if found else Ingested(list(run.findings.counts.values()))
+        if found:
+            write_json(folder / "received.json", received.plus(now, [file for _, _, file in found]).to_json())
+    return done
+
+
+@contextmanager
+def scratch_folder(tables: Path) -> Iterator[Path]:
+    """A folder inside the staged `tables` for what a run needs only while it runs."""
+    scratch = tables / "scratch"
+    scratch.mkdir(mode=0o700)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _files(table: Table, raw: Path, scratch: Path, received: Received) -> Iterator[tuple[Table, Path, File]]:
+    """The files of a table that no run has read."""
+    if table.database is not None:
+        path = scratch / f"{table.name}.csv"
+        dump_table(table.database, path)
+        paths = [path]
+    else:
+        paths = table_files(table, raw)
+    seen = set(received.files)
+    for path in paths:
+        file = File(table.name, path.name, digest(path))
+        if (file.table, file.sha256) not in seen:
+            seen.add((file.table, file.sha256))
+            yield table, path, file
+
+
+def _order(table: Table) -> int:
+    """Customers first, so that it is known since when they are; then items, then events."""
+    return (CustomerTable, ItemTable, EventTable).index(type(table))
+
+
+def _start_afresh(folder: Path) -> None:
+    """Remove what is read from files; what people decided (who was forgotten, merged, restricted) stays."""
+    for name in ("events.parquet", "customers.parquet", "vault/names", "vault/people", "vault/quarantine"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("items.parquet", "received.json", "report.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _check_rules(source: Source) -> None:
     for table in source.tables:
-        for own in table.drop if isinstance(table, EventTable) else ():
-            if own.rule in RULE_IDS:
-                raise InputError(f"{source.name}: {table.name}.drop", f"the rule '{own.rule}'", "a name not yet in use")
-    unknown = sorted(set(source.rules) - RULE_IDS)
+        own = [(f"{table.name}.require", rule.rule) for rule in table.require]
+        if isinstance(table, EventTable):
+            own += [(f"{table.name}.drop", rule.rule) for rule in table.drop]
+        for place, rule in own:
+            if rule in RESERVED:
+                raise InputError(f"{source.name}: {place}", f"the rule '{rule}'", "a name not yet in use")
+    unknown = sorted(set(source.rules) - set(RULES))
     if unknown:
-        raise InputError(f"{source.name}: rules", f"'{unknown[0]}'", f"one of {', '.join(sorted(RULE_IDS))}")
-    with staged(workspace.tables) as folder, duckdb.connect() as db:
-        db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET enable_progress_bar = false")
-        db.execute(f"SET temp_directory = {text(folder / 'spill')}")
-        intake = Intake(db, source, raw, pseudonyms)
-        for done, table in enumerate(source.tables):
-            progress("read tables", done, len(source.tables) + 1)
-            intake.read(table)
-        progress("read tables", len(source.tables), len(source.tables) + 1)
-        counts = _write(intake, folder)
-        db.close()
-        shutil.rmtree(folder / "spill", ignore_errors=True)
-        broken = broken_rules(folder / "events.parquet")
-        if broken:
-            raise RuntimeError(f"the event table breaks its own contract: {broken}")
-        lost = [count for count in counts if count.missing]
-        if lost:
-            raise RuntimeError(f"lines lost: {lost}")
-        progress("read tables", len(source.tables) + 1, len(source.tables) + 1)
-    return counts
-
-
-def _write(intake: Intake, folder: Path) -> list[Counts]:
-    """Events that repeat an id are dropped; the tables and the report are written to `folder`."""
-    db = intake.db
-    repeated = dict(
-        db.sql(
-            """
-            CREATE TABLE again AS SELECT rowid AS id, from_table FROM (
-                SELECT rowid, from_table,
-                    row_number() OVER (PARTITION BY event_id ORDER BY known_at, from_table, nr) AS repetition
-                FROM events WHERE event_id IN (SELECT event_id FROM events GROUP BY event_id HAVING count(*) > 1))
-            WHERE repetition > 1;
-            DELETE FROM events WHERE rowid IN (SELECT id FROM again);
-            SELECT from_table, count(*) FROM again GROUP BY from_table
-            """
-        ).fetchall()
-    )
-    counts = [count.with_repeated(repeated.get(count.table, 0)) for count in intake.counts]
-    _require_events(intake)
-    _copy(db, "events", EVENTS, "customer_id, day, event_id", folder)
-    _copy(db, "customers", CUSTOMERS, "customer_id, attribute, valid_from, value", folder)
-    _copy(db, "items", ITEMS, "item", folder)
-    ordered = 'SELECT * FROM quarantine ORDER BY "table", file, line, rule'
-    target = text(folder / "quarantine.parquet")
-    db.execute(f"COPY ({ordered}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
-    (folder / "quarantine.parquet").chmod(0o600)  # refused lines are kept as they came, with the company's ids
-    write_json(folder / "report.json", _report(intake, counts))
-    return counts
-
-
-def _copy(db: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, order: str, folder: Path) -> None:
-    columns = ", ".join(ident(column) for column in schema.names)
-    db.execute(
-        f"COPY (SELECT {columns} FROM {name} ORDER BY {order}) TO {text(folder / f'{name}.parquet')} "
-        "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
-    )
-
-
-def _report(intake: Intake, counts: list[Counts]) -> dict[str, Any]:
-    first, last, events, customers = intake.db.sql(
-        "SELECT min(day), max(day), count(*), count(DISTINCT customer_id) FROM events"
-    ).fetchall()[0]
-    return {
-        "source": intake.source.name,
-        "company": intake.source.company().model_dump(),
-        "key": intake.pseudonyms.fingerprint,
-        "first_day": first.isoformat(),
-        "last_day": last.isoformat(),
-        "events": events,
-        "customers": customers,
-        "tables": [vars(count) for count in counts],
-    }
-
-
-def _require_events(intake: Intake) -> None:
-    if not intake.db.sql("SELECT 1 FROM events LIMIT 1").fetchall():
-        raise InputError(
-            intake.raw,
-            "no line that is an event of a customer",
-            "at least one",
-            f"Look at the mapping of {intake.source.name}: every line was quarantined or dropped.",
-        )
+        raise InputError(f"{source.name}: rules", f"'{unknown[0]}'", f"one of {', '.join(sorted(RULES))}")
 
 
 def data_end(report: dict[str, Any]) -> date:

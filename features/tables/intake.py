@@ -1,218 +1,198 @@
-"""Taking in one raw table after another: each line typed, judged by the rules, and put in its place."""
+"""Taking in raw lines, a portion at a time: each typed, judged by the rules, and put in its place.
+
+Events are staged (`staging`), for what takes more than the line itself is judged later (`settle`). Attributes and items
+wait in tables of the scratch database. Refused lines go to the vault as they came (`findings`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
-from features.errors import InputError
+from features.calendar import zone
 from features.tables import typed
-from features.tables.events import CUSTOMERS, EVENTS, ITEMS
+from features.tables.chunks import NUMBER
+from features.tables.customers import accept_customers, prepare_customers
+from features.tables.findings import HIDDEN, Findings, Plan, Portion
+from features.tables.items import accept_items, prepare_items
+from features.tables.person import tombstone
 from features.tables.privacy import Pseudonyms
-from features.tables.raw import FILE, LINE, cell, clean, read_raw, sql_condition, unreadable
-from features.tables.rules import (
-    CUSTOMER_RULES,
-    EVENT_RULES,
-    ITEM_DEFINED_TWICE,
-    ITEM_RULES,
-    REPEATED_EVENT,
-    Rule,
-)
+from features.tables.raw import cell, sql_condition
+from features.tables.rules import CUSTOMER_RULES, EVENT_RULES, FORGOTTEN, ITEM_RULES, Rule
 from features.tables.sources import CustomerTable, EventTable, ItemTable, Source, Table
-from features.tables.sql import ident, text
+from features.tables.sql import ident, instant, text
+from features.tables.staging import Staging
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What became of the lines of one raw table."""
+class Known:
+    """What earlier runs left that concerns ids. survivors: pseudonym → the one it was merged into; forgotten: the
+    tombstones of erased customers."""
 
-    table: str
-    read: int
-    accepted: int
-    quarantined: dict[str, int]
-    dropped: dict[str, int]
-
-    @property
-    def missing(self) -> int:
-        """Lines read that are in none of the counts: 0, or a line was lost."""
-        return self.read - self.accepted - sum(self.quarantined.values()) - sum(self.dropped.values())
-
-    def with_repeated(self, repeated: int) -> Counts:
-        """The same with some accepted lines found to repeat the id of another event."""
-        if not repeated:
-            return self
-        dropped = self.dropped | {REPEATED_EVENT: repeated}
-        return Counts(self.table, self.read, self.accepted - repeated, self.quarantined, dropped)
-
-
-HIDDEN = ("customer", "counterparty")
-"""Fields whose cells no message repeats."""
+    survivors: Mapping[str, str] = field(default_factory=dict)
+    forgotten: frozenset[str] = frozenset()
 
 
 class Intake:
-    """One run over a scratch database: tables `events`, `customers`, `items`, `quarantine` fill up line by line."""
+    """One run over a scratch database `db`."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, source: Source, raw: Path, pseudonyms: Pseudonyms) -> None:
-        self.db, self.source, self.raw, self.pseudonyms = db, source, raw, pseudonyms
-        self.place = f"{source.name}.yaml: tables"
-        self.counts: list[Counts] = []
-        for name, schema in (("events", EVENTS), ("customers", CUSTOMERS), ("items", ITEMS)):
-            empty = schema.empty_table()
-            db.register("empty", empty)
-            db.execute(f"CREATE TABLE {name} AS SELECT *, '' AS from_table, 0::BIGINT AS nr FROM empty")
-            db.unregister("empty")
-        db.execute(
-            "CREATE TABLE quarantine "
-            '("table" VARCHAR, file VARCHAR, line BIGINT, rule VARCHAR, found VARCHAR, row JSON)'
-        )
+    def __init__(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        source: Source,
+        pseudonyms: Pseudonyms,
+        known: Known,
+        staging: Staging,
+        findings: Findings,
+        now: datetime,
+    ) -> None:
+        """`now`: the instant of this run; days after it have not come."""
+        self.db, self.source, self.pseudonyms, self.known = db, source, pseudonyms, known
+        self.staging, self.findings = staging, findings
+        own = zone(source.timezone)
+        tomorrow = datetime.combine(now.astimezone(own).date() + timedelta(days=1), time(), own)
+        first = datetime(1900, 1, 1, tzinfo=own)
+        self._limits = {"$tomorrow": instant(tomorrow), "$first": instant(first)}
+        db.execute("CREATE TABLE names (id VARCHAR, name VARCHAR, survivor VARCHAR, forgotten BOOLEAN)")
+        prepare_items(db)
+        prepare_customers(db)
 
-    def read(self, table: Table) -> None:
-        """Type, judge and sort one raw table's lines into their places."""
-        columns = read_raw(self.db, table, self.raw, "raw")
-        place = f"{self.place}.{table.name}"
+    def plan(self, table: Table, columns: list[str]) -> Plan:
+        """How to read a table whose files have `columns`. Raises InputError for a mapping onto none of them."""
+        place = f"{self.source.name}.yaml: tables.{table.name}"
+        rules: tuple[Rule, ...]
         match table:
             case EventTable():
-                zone, decimals = self.source.timezone, self.source.decimals
-                sql, rules = (
-                    typed.event_columns(table, zone, decimals, columns, place),
-                    self._event_rules(table, columns),
+                types = typed.event_columns(table, self.source, columns, place)
+                drops = (
+                    Rule(d.rule, "drop", sql_condition(d.when, columns, f"{place}.drop"), "", "customer")
+                    for d in table.drop
                 )
+                rules = (*drops, *EVENT_RULES)
             case CustomerTable():
-                sql, rules = typed.customer_columns(table, self.source.timezone, columns, place), CUSTOMER_RULES
+                types, rules = typed.customer_columns(table, self.source, columns, place), CUSTOMER_RULES
             case ItemTable():
-                sql, rules = typed.item_columns(table, columns, place), ITEM_RULES
-        try:
-            self._judge(table, columns, sql, rules)
-        except duckdb.Error as error:
-            raise unreadable(self.raw / table.files[0], table.format, error) from None
-        self._stop(table, rules)
-        self._quarantine(table, columns, rules)
+                types, rules = typed.item_columns(table, columns, place), ITEM_RULES
+        rules = (*rules, *_required(table, columns, place))
+        return Plan(table, self.source.tables.index(table), columns, types, rules)
+
+    def take(self, portion: Portion) -> None:
+        """Put every line in its place."""
+        self._judge(portion)
+        self._name_customers(portion.plan)
+        self.findings.tally(portion)
+        table = portion.plan.table
         match table:
             case EventTable():
-                self._accept_events(table)
+                self._stage(portion, table.both_sides)
             case CustomerTable():
-                self._accept_customers(table)
+                accept_customers(self.db, table, self.findings.counts[table.name])
             case ItemTable():
-                self._accept_items(table, columns)
-        self._count(table, rules)
+                accept_items(self.db, portion, self.findings)
+        self.db.execute("DROP TABLE lines")
 
-    def _event_rules(self, table: EventTable, columns: list[str]) -> tuple[Rule, ...]:
-        place = f"{self.place}.{table.name}.drop"
-        own = [Rule(d.rule, "drop", sql_condition(d.when, columns, place), "", "customer") for d in table.drop]
-        return (EVENT_RULES[0], *own, *EVENT_RULES[1:])
+    def _judge(self, portion: Portion) -> None:
+        """Table `lines`: the typed columns of each line, the first rule it breaks (null: none), and the rules it breaks
+        that are only noted (`odd`)."""
+        plan = portion.plan
+        cells = ", ".join(cell(column) for column in plan.columns)
+        types = ", ".join(f"{expression} AS {ident(name)}" for name, expression in plan.types.items())
+        rules = [rule for rule in plan.rules if rule.id != portion.waived]
+        noted = [rule for rule in rules if self.findings.severity(rule) == "keep"]
+        cases = " ".join(f"WHEN {rule.broken} THEN {text(rule.id)}" for rule in rules if rule not in noted)
+        odd = ", ".join(f"CASE WHEN {rule.broken} THEN {text(rule.id)} END" for rule in noted)
+        kept = ", ".join(ident(name) for name in plan.types if not name.endswith(("_given", "_mapped")))
+        query = f"""
+            CREATE OR REPLACE TEMP TABLE lines AS
+            WITH t AS (SELECT *, {types}, hash({cells}) AS h1, hash('again', {cells}) AS h2 FROM chunk)
+            SELECT {NUMBER}, {kept}, h1, h2, CASE {cases} END AS rule,
+                {f"[{odd}]" if odd else "NULL::VARCHAR[]"} AS odd FROM t"""
+        for name, value in self._limits.items():
+            query = query.replace(name, value)
+        self.db.register("chunk", portion.chunk.typed)
+        self.db.execute(query)
+        self.db.unregister("chunk")
 
-    def _judge(self, table: Table, columns: list[str], sql: dict[str, str], rules: tuple[Rule, ...]) -> None:
-        """Table `lines`: raw cells, typed columns, and the first rule each line breaks (null: none)."""
-        cells = ", ".join(cell(column) for column in columns)
-        types = ", ".join(f"{expression} AS {ident(name)}" for name, expression in sql.items())
-        rule = " ".join(f"WHEN {rule.broken} THEN {text(rule.id)}" for rule in rules)
-        repetition = f"row_number() OVER (PARTITION BY hash({cells}), hash('again', {cells}) ORDER BY nr)"
-        self.db.execute(
-            f"""
-            CREATE OR REPLACE TABLE numbered AS SELECT *, row_number() OVER () AS nr FROM raw;
-            CREATE OR REPLACE TABLE lines AS
-            WITH t AS (SELECT *, {types}, {repetition} AS repetition FROM numbered)
-            SELECT *, CASE {rule} END AS rule FROM t;
-            DROP TABLE numbered
-            """.replace("$today", f"DATE '{self.source.today().isoformat()}'")
-        )
-
-    def _severity(self, rule: Rule) -> str:
-        return self.source.rules.get(rule.id, rule.severity)
-
-    def _stop(self, table: Table, rules: tuple[Rule, ...]) -> None:
-        """Raise for the first line that breaks a rule of severity `stop`."""
-        for rule in rules:
-            if self._severity(rule) != "stop":
-                continue
-            column = typed.mapped_cell(table, rule.field)
-            shown = cell(column) if column and rule.field not in HIDDEN else "'(not shown)'"
-            first = self.db.sql(
-                f"SELECT {FILE}, {LINE}, {shown}, count(*) OVER () FROM lines "
-                f"WHERE rule = {text(rule.id)} ORDER BY nr LIMIT 1"
-            ).fetchall()
-            if first:
-                file, line, found, many = first[0]
-                raise InputError(
-                    f"{self.raw / file}: line {line}, column {column}",
-                    f"'{found}' ({many:,} such {'line' if many == 1 else 'lines'})",
-                    rule.wanted,
-                    f"Mend the file, or the mapping; or let such lines be set aside with "
-                    f"`rules: {{{rule.id}: quarantine}}` in the source file.",
-                )
-
-    def _quarantine(self, table: Table, columns: list[str], rules: tuple[Rule, ...]) -> None:
-        row = ", ".join(f"{text(column)}, {cell(column)}" for column in columns)
-        for rule in rules:
-            if self._severity(rule) == "quarantine":
-                column = typed.mapped_cell(table, rule.field)
-                self.db.execute(
-                    f"INSERT INTO quarantine SELECT {text(table.name)}, {FILE}, {LINE}, rule, "
-                    f"{cell(column) if column else 'NULL'}, json_object({row}) FROM lines WHERE rule = {text(rule.id)}"
-                )
-
-    def _name_customers(self) -> None:
-        """Table `names`: raw id → pseudonym, for all customers and counterparties of `lines`."""
-        found = [c for c in ("customer", "counterparty") if c in self.db.table("lines").columns]
-        ids = " UNION ".join(f"SELECT {c} FROM lines WHERE rule IS NULL AND {c} IS NOT NULL" for c in found)
-        raw_ids = [row[0] for row in self.db.sql(ids).fetchall()]
-        names = pa.table({"id": pa.array(raw_ids, pa.string()), "name": self.pseudonyms.of_all(raw_ids)})
-        self.db.register("new_names", names)
-        self.db.execute("CREATE OR REPLACE TABLE names AS SELECT * FROM new_names")
-        self.db.unregister("new_names")
-
-    def _accept_events(self, table: EventTable) -> None:
-        self._name_customers()
-        own = ("ts", "day", "hour", "known_at", "kind", "amount", "cost", "quantity", "due_day", "score", *typed.TEXTS)
-        cells = ", ".join(own)
-        self.db.execute(
-            f"""
-            INSERT INTO events BY NAME
-            WITH named AS (
-                SELECT c.name AS customer_id, p.name AS counterparty, {cells}, given_id, nr
-                FROM lines JOIN names c ON c.id = lines.customer LEFT JOIN names p ON p.id = lines.counterparty
-                WHERE rule IS NULL)
-            SELECT * EXCLUDE (given_id), coalesce(given_id, {typed.event_id()}) AS event_id,
-                NULL AS known_until, {text(table.name)} AS from_table FROM named
-            """
-        )
-
-    def _accept_customers(self, table: CustomerTable) -> None:
-        self._name_customers()
-        for name, attribute in table.attributes.items():
+    def _name_customers(self, plan: Plan) -> None:
+        """Give every customer and counterparty of `lines` its pseudonym; lines of forgotten customers are dropped."""
+        named = [column for column in HIDDEN if column in plan.types]
+        if not named:
+            return
+        ids = " UNION ".join(f"SELECT {c} AS id FROM lines WHERE {c} IS NOT NULL" for c in named)
+        new = self.db.sql(f"SELECT id FROM ({ids}) ANTI JOIN names USING (id) ORDER BY id").to_arrow_table()
+        if new.num_rows:
+            found = self.pseudonyms.of_all(new["id"].to_pylist())
+            survivors = [self.known.survivors.get(name, name) for name in found] if self.known.survivors else found
+            gone = [tombstone(name) in self.known.forgotten for name in found] if self.known.forgotten else None
+            flags = pa.array(gone or np.zeros(len(found), np.bool_))
+            more = pa.table({"id": new["id"], "name": found, "survivor": survivors, "forgotten": flags})
+            self.db.register("more", more)
+            self.db.execute("INSERT INTO names SELECT * FROM more")
+            self.db.unregister("more")
+        if self.known.forgotten:
             self.db.execute(
-                f"INSERT INTO customers BY NAME SELECT n.name AS customer_id, {text(name)} AS attribute, "
-                f"{clean(attribute.column)} AS value, valid_from, "
-                f"{text(attribute.family)} AS family, {text(table.name)} AS from_table, nr "
-                f"FROM lines JOIN names n ON n.id = lines.customer WHERE rule IS NULL"
+                f"UPDATE lines SET rule = '{FORGOTTEN}' WHERE customer IN (SELECT id FROM names WHERE forgotten)"
             )
 
-    def _accept_items(self, table: ItemTable, columns: list[str]) -> None:
-        """An item's first definition counts; a later, different one goes to quarantine."""
-        self.db.execute(
+    def _stage(self, portion: Portion, both_sides: bool) -> None:
+        """The events of the sound lines → staging."""
+        said = "ts, has_time, known_at, amount, cost, quantity, due_day, score, ref, item, channel, country, code"
+        here = f"{NUMBER}, given_id, fix, h1, h2, {said}"
+        sides = [f"SELECT 0::TINYINT AS side, me, mine, other AS counterparty, kind, {here} FROM named"]
+        if both_sides:
+            sides.append(
+                "SELECT 1::TINYINT AS side, other AS me, others AS mine, me AS counterparty, 'transfer_in' AS kind, "
+                f"{here} FROM named WHERE other IS NOT NULL"
+            )
+        found = self.db.sql(
             f"""
-            UPDATE lines SET rule = {text(ITEM_DEFINED_TWICE)} WHERE rule IS NULL AND
-                (EXISTS (SELECT 1 FROM items i WHERE i.item = lines.item)
-                 OR nr NOT IN (SELECT min(nr) FROM lines WHERE rule IS NULL GROUP BY item));
-            INSERT INTO items BY NAME SELECT item, category,
-                {text(table.name)} AS from_table, nr FROM lines WHERE rule IS NULL
+            WITH named AS (
+                SELECT l.* EXCLUDE (counterparty), c.name AS me, c.survivor AS mine,
+                    p.name AS other, p.survivor AS others
+                FROM lines l JOIN names c ON c.id = l.customer
+                LEFT JOIN names p ON p.id = l.counterparty AND NOT p.forgotten
+                WHERE rule IS NULL),
+            sides AS ({" UNION ALL ".join(sides)}),
+            events AS (SELECT *, me AS customer_id FROM sides)
+            SELECT *, hash(event_id) AS id_hash FROM (
+                SELECT coalesce(given_id || CASE WHEN side = 1 THEN '/in' ELSE '' END, {typed.event_id()}) AS event_id,
+                    mine AS customer_id, CASE WHEN mine <> me THEN me END AS merged_from,
+                    given_id IS NOT NULL AS given, side, kind, counterparty, {NUMBER}, fix, h1, h2, {said} FROM events)
             """
-        )
-        twice = Rule(ITEM_DEFINED_TWICE, "quarantine", "", "", "item")
-        self._quarantine(table, columns, (twice,))
+        ).to_arrow_table()
+        at = found[NUMBER].to_numpy()
+        own = {
+            "source": pa.array(np.full(len(at), portion.plan.number, np.int16)),
+            "file": pa.array(portion.file[at]),
+            "line": portion.chunk.lines.take(at),
+            "waived": pa.array([portion.waived] * len(at), pa.string()),
+        }
+        for name, column in own.items():
+            found = found.append_column(name, column)
+        self.staging.add(found)
 
-    def _count(self, table: Table, rules: tuple[Rule, ...]) -> None:
-        severity = {rule.id: self._severity(rule) for rule in rules} | {ITEM_DEFINED_TWICE: "quarantine"}
-        found: dict[str | None, int] = dict(
-            self.db.sql("SELECT rule, count(*) FROM lines GROUP BY rule ORDER BY min(nr)").fetchall()
+
+def _required(table: Table, columns: list[str], place: str) -> list[Rule]:
+    """The rules that the source file itself makes. An empty cell fails them: what is missing was not shown to hold."""
+    rules = []
+    for required in table.require:
+        where = f"{place}.require"
+        holds = sql_condition(required.that, columns, where)
+        asked = sql_condition(required.when, columns, where) if required.when else "true"
+        wanted = ", ".join(required.that)
+        rules.append(
+            Rule(
+                required.rule,
+                required.otherwise,
+                f"{asked} AND NOT ({holds})",
+                f"what `require` says of {wanted}",
+                "",
+                waivable=True,
+            )
         )
-        accepted = found.pop(None, 0)
-        sides: dict[str, dict[str, int]] = {"quarantine": {}, "drop": {}}
-        for rule, count in found.items():
-            sides[severity[str(rule)]][str(rule)] = count
-        read = self.db.sql("SELECT count(*) FROM raw").fetchall()[0][0]
-        self.counts.append(Counts(table.name, read, accepted, sides["quarantine"], sides["drop"]))
-        self.db.execute("DROP TABLE lines")
+    return rules

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from features.tables.merges import read_merges
 from features.tables.privacy import BLANKS, Pseudonyms
 from features.tables.vault import Vault
-from features.workspace import read_json, read_parquet
+from features.workspace import read_json
 
 FORGOTTEN = "forgotten.json"
 """The file beside the tables that lists the tombstones of those who were forgotten."""
 
-MERGES = "merges.parquet"
 RESTRICTED = "restricted"
 """Where in the vault the rows are that a legal hold keeps."""
 
@@ -38,7 +38,7 @@ class Person:
 
 
 def tombstone(pseudonym: str) -> str:
-    """The SHA-256 of a pseudonym."""
+    """What remains of an erased customer: the SHA-256 of its pseudonym, enough to know it again, not to name it."""
     return hashlib.sha256(pseudonym.encode()).hexdigest()
 
 
@@ -48,25 +48,10 @@ def is_telling(raw_id: str) -> bool:
     return len(raw_id) >= (9 if raw_id.isdigit() else 6) and not raw_id.isalpha()
 
 
-def merged_ids(tables: Path) -> dict[str, str]:
-    """Pseudonym → the one its rows are under today, for all that were merged; chains are followed."""
-    path = tables / MERGES
-    if not path.exists():
-        return {}
-    table = read_parquet(path, columns=["customer_id", "survivor"])
-    under = dict(zip(table["customer_id"].to_pylist(), table["survivor"].to_pylist(), strict=True))
-    for id_ in under:
-        for _ in range(len(under)):
-            if under[id_] not in under:
-                break
-            under[id_] = under[under[id_]]
-    return under
-
-
 def find_person(tables: Path, vault: Vault, pseudonyms: Pseudonyms, raw_id: str) -> Person:
     """The person behind one of the company's ids, whether it is known here or not."""
     mine = pseudonyms.of(raw_id)
-    under = merged_ids(tables)
+    under = read_merges(tables)
     survivor = under.get(mine, mine)
     ids = {mine, survivor, *(id_ for id_, other in under.items() if other == survivor)}
     raw_ids = {raw_id.strip(BLANKS)}

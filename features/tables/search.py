@@ -104,7 +104,10 @@ class _Seeker:
 
     def _in_line(self, line: dict[str, str]) -> bool:
         columns = self.id_columns.get(line["table"])
-        cells = {column: str(cell).strip(BLANKS) for column, cell in json.loads(line["row"]).items()}
+        row = json.loads(line["row"])
+        if isinstance(row, str):  # a line that is no row
+            return self.in_text(row)
+        cells = {column: str(cell).strip(BLANKS) for column, cell in row.items()}
         return any(
             cell in self.person.raw_ids for column, cell in cells.items() if columns is None or column in columns
         )

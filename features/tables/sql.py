@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from features.workspace import part_files
@@ -25,3 +26,8 @@ def parquet(table: Path) -> str:
 def text(value: object) -> str:
     """A string, quoted for SQL."""
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def instant(moment: datetime) -> str:
+    """An instant, for SQL."""
+    return f"TIMESTAMPTZ '{moment.astimezone(UTC).isoformat()}'"
