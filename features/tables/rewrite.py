@@ -25,10 +25,10 @@ ORDER = "customer_id, day, event_id, known_at"
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A part file before and after, by its SHA-256 (after: null when no row was left and the file is gone)."""
+    """A part file before and after, by its SHA-256; null: there was none, or it is gone because no row was left."""
 
     file: str
-    before: str
+    before: str | None
     after: str | None
     rows_before: int
     rows_after: int
