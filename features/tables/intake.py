@@ -6,7 +6,6 @@ wait in tables of the scratch database. Refused lines go to the vault as they ca
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -21,6 +20,7 @@ from features.tables.chunks import NUMBER
 from features.tables.customers import accept_customers, prepare_customers
 from features.tables.findings import HIDDEN, Findings, Plan, Portion
 from features.tables.items import accept_items, prepare_items
+from features.tables.person import tombstone
 from features.tables.privacy import Pseudonyms
 from features.tables.raw import cell, sql_condition
 from features.tables.rules import CUSTOMER_RULES, EVENT_RULES, FORGOTTEN, ITEM_RULES, Rule
@@ -36,11 +36,6 @@ class Known:
 
     survivors: Mapping[str, str] = field(default_factory=dict)
     forgotten: frozenset[str] = frozenset()
-
-
-def tombstone(pseudonym: str) -> str:
-    """What remains of an erased customer: enough to know it again, not to name it."""
-    return hashlib.sha256(pseudonym.encode()).hexdigest()
 
 
 class Intake:
