@@ -40,6 +40,9 @@ ui: setup ## the MLflow UI on 127.0.0.1:5000
 test: setup-dev ## what CI runs
 	$(BIN)/python -m pytest
 
+test-long: setup-dev ## fuzzing for ten minutes, kill loops: what takes too long for CI
+	FUZZ_SECONDS=600 $(BIN)/python -m pytest -m long
+
 check: setup-dev ## style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import identity_commands, quarantine_commands
+from serving import identity_commands, privacy_commands, quarantine_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -31,8 +31,11 @@ from serving.options import (
     open_job,
     out,
 )
+from serving.source_commands import source_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(source_app, name="source")
+privacy_commands.register(app)
 
 
 def main() -> None:
@@ -59,18 +62,28 @@ def run(
     customers: CustomersOption = 2_000,
 ) -> None:
     """The whole job: ingest, features, train, evaluate, promote, classify."""
-    from serving import show
+    from serving import cases, show
+    from training.needs import CLASSES
 
+    if cases.describes(source):
+        cases.read(source, raw, home)
+        return
     with open_job(source, home, raw, scheme) as job:
         job.check()
         done = job.ingest(customers)
         job.features(as_day(as_of), as_day(grade_as_of))
-        trained = job.train()
-        version, verdicts = job.evaluate()
-        promotion = job.promote(version)
-        live, folder = job.classify()
-    out.print(show.rows(done))
+        lacking = job.lacking()
+        if not lacking[CLASSES]:
+            trained = job.train()
+            version, verdicts = job.evaluate()
+            promotion = job.promote(version)
+            live, folder = job.classify()
+    out.print(show.rows(done.counts))
     out.print(show.run_note(done), markup=False)
+    if lacking[CLASSES]:
+        out.print(show.allowed(lacking))
+        out.print(f"\nFeature rows are in {job.workspace.features}; nothing can be graded.", markup=False)
+        return
     out.print(show.verdicts(verdicts, trained.about))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))
@@ -86,11 +99,14 @@ def ingest(
     afresh: Annotated[bool, typer.Option("--afresh", help="read every file again, also those read before")] = False,
 ) -> None:
     """What is new in the raw tables → events, customers, items; lines that cannot be accepted → quarantine."""
-    from serving import show
+    from serving import cases, show
 
+    if cases.describes(source):
+        cases.read(source, raw, home)
+        return
     with open_job(source, home, raw) as job:
         done = job.ingest(customers, afresh)
-    out.print(show.rows(done))
+    out.print(show.rows(done.counts))
     out.print(show.run_note(done), markup=False)
 
 

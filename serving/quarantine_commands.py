@@ -79,7 +79,7 @@ def release(
         raise InputError("--set", "no equals sign", "column=value")
     with open_job(source, home) as job:
         done = job.release(Choice(rule, table, file, line), {column: value for column, _, value in pairs})
-    out.print(show.rows(done))
+    out.print(show.rows(done.counts))
 
 
 @app.command()

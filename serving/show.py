@@ -14,17 +14,21 @@ from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
+from features.tables.counts import Counts
 from features.tables.ledger import Finding
 from features.tables.run import Ingested
+from features.tables.sources import CustomerTable, Source
 from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict
+from training.needs import CLASSES
+from training.recipes import RECIPES
 
 
-def rows(done: Ingested) -> Table:
+def rows(counts: Sequence[Counts]) -> Table:
     """Lines read and what became of them."""
     table = _table("Lines read", "table", "read", "accepted", "fixed", "quarantined", "dropped", "odd")
-    for each in done.counts:
+    for each in counts:
         sides = (each.fixed, each.quarantined, each.dropped, each.noted)
         table.add_row(each.table, f"{each.read:,}", f"{each.accepted:,}", *map(_reasons, sides))
     return table
@@ -38,6 +42,50 @@ def run_note(done: Ingested) -> str:
     restated = f"{done.restated:,} rows restate earlier ones, which stay as they were for earlier dates"
     notes = [note for note in (late, restated if done.restated else "") if note]
     return "".join(f"\n{note}." for note in notes)
+
+
+def questions(report: dict[str, Any]) -> Table:
+    """What the cases of a table source can answer, and what not."""
+    label = report["label"]
+    table = _table(f"{report['cases']:,} cases", "task", "question", "yes", "no", "not known", "")
+    if label is not None:
+        counts = (f"{label[answer]:,}" for answer in ("positive", "negative", "unknown"))
+        table.add_row(label["name"], label["question"], *counts, "skipped: no recipe learns from cases yet")
+    for recipe in RECIPES:
+        if label is None or recipe.name != label["name"]:
+            table.add_row(recipe.name, recipe.question, "", "", "", "skipped: it needs events")
+    return table
+
+
+def held(kinds: Mapping[str, int]) -> Table:
+    """Events by kind."""
+    table = _table("Events", "kind", "events")
+    for kind, count in kinds.items():
+        table.add_row(kind, f"{count:,}")
+    return table
+
+
+def attributes(known: Mapping[str, tuple[str, int]], source: Source) -> Table:
+    """What is known of customers, with its family; of the vault's only that it is there."""
+    table = _table("What is known of customers", "attribute", "family", "customers")
+    for name, (family, count) in known.items():
+        table.add_row(name, family, f"{count:,}")
+    for each in source.tables:
+        if isinstance(each, CustomerTable):
+            private = [(name, a.family) for name, a in each.attributes.items() if a.family == "private"]
+            for name, family in [*private, *((name, "identity") for name in each.identity)]:
+                table.add_row(name, family, "in the vault")
+    return table
+
+
+def allowed(lacking: Mapping[str, str]) -> Table:
+    """Which tasks the data allow, and what each other one lacks."""
+    table = _table("What the data allow", "task", "meaning")
+    made = {CLASSES, *(recipe.name for recipe in RECIPES)}
+    for task, lacks in lacking.items():
+        later = "" if task in made else " (not yet part of `scoring run`)"
+        table.add_row(task, f"skipped: {lacks}" if lacks else f"yes{later}")
+    return table
 
 
 def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) -> Table:
@@ -141,6 +189,8 @@ TEXTS = {
     "rule",
     "wanted",
     "meaning",
+    "question",
+    "",
     "window",
     "fixed",
     "quarantined",

@@ -30,6 +30,7 @@ from training import registry
 from training.backtest import plan_cuts
 from training.candidate import train as fit_candidate
 from training.evaluate import Verdict, judge
+from training.needs import CLASSES, holdings, lacking
 from training.recipes import TRAINING, load_settings
 from training.release import Release
 from training.review import publish
@@ -88,8 +89,23 @@ class Job:
         origin = Origin(self.source.name, report["key"], Company.from_json(report["company"]), settings.horizon_days)
         write_snapshots(self.workspace, origin, cuts, self.progress)
 
+    def lacking(self) -> dict[str, str]:
+        """Task → what the data lack for it; empty for one that they allow."""
+        self.report()
+        return lacking(holdings(self.workspace.tables), load_settings())
+
     def train(self) -> Release:
-        """Feature rows → a candidate, judged on the test date and refitted."""
+        """Feature rows → a candidate, judged on the test date and refitted.
+
+        Raises InputError where the events are of kinds that neither a model nor the scheme looks at.
+        """
+        if lacks := self.lacking()[CLASSES]:
+            raise InputError(
+                self.workspace.tables,
+                lacks,
+                "events that the models and the scheme look at",
+                f"`scoring source check {self.source.name}` tells which tasks need what.",
+            )
         cuts, settings, origin = read_cuts(self.workspace), load_settings(), self._origin()
         if settings.horizon_days != origin.horizon_days:
             raise InputError(
@@ -160,8 +176,10 @@ class Job:
         return origin
 
     def _check_source(self, found: str, place: Path) -> None:
-        """One company's data never train, challenge or grade for another."""
-        if found != self.source.name:
-            raise InputError(
-                place, f"the data of '{found}'", f"those of '{self.source.name}'", "Name the source, or another --home."
-            )
+        check_source(found, self.source.name, place)
+
+
+def check_source(found: str, wanted: str, place: Path) -> None:
+    """One company's data never train, challenge or grade for another."""
+    if found != wanted:
+        raise InputError(place, f"the data of '{found}'", f"those of '{wanted}'", "Name the source, or another --home.")

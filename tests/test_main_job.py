@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from features.tables.sources import SOURCES, load_source
+from features.tables.sources import SOURCES, load_source, source_kind
+from features.tables.table_source import load_table_source
 from features.workspace import Workspace, read_json
 from serving.steps import Job
 from tests.conftest import ROOT, Ran, run_job
@@ -124,7 +125,8 @@ def test_young_sales_and_odd_homes_run_to_the_end(shop: Shop) -> None:
 @pytest.mark.parametrize("path", sorted(SOURCES.glob("*.yaml")) or [ROOT / "none"], ids=lambda p: p.stem)
 def test_every_source_file_can_be_read(path: Path) -> None:
     """The files in configs are valid and named as they say."""
-    assert load_source(str(path)).name == path.stem
+    load = load_table_source if source_kind(str(path)) == "table" else load_source
+    assert load(str(path)).name == path.stem
 
 
 def test_the_readme_names_only_what_there_is(scoring: Callable[..., tuple[int, str]]) -> None:

@@ -17,7 +17,8 @@ class Cuts:
     """The dates of one run. All are as_of dates: features use days before them.
 
     test: its labels judge the models; train: their labels close on or before `test`; refit: their labels close on or
-    before `grade`, for the models that are served; grade: the day after the last day that is known.
+    before `grade`, for the models that are served; grade: the day after the last day that is known. Data too short to
+    train and to test have no train and no refit dates, and `test` is `grade`: its labels are not known.
     """
 
     test: date
@@ -40,12 +41,12 @@ class Cuts:
     @property
     def labelled(self) -> tuple[date, ...]:
         """All dates that need labels, in order."""
-        return tuple(sorted({self.test, *self.train, *self.refit}))
+        return tuple(sorted({self.test, *self.train, *self.refit})) if self.train else ()
 
     @property
     def all(self) -> tuple[date, ...]:
         """All dates that need features, in order."""
-        return tuple(sorted({*self.labelled, self.grade}))
+        return tuple(sorted({*self.labelled, self.test, self.grade}))
 
 
 def plan_cuts(
@@ -53,8 +54,8 @@ def plan_cuts(
 ) -> Cuts:
     """The dates of a run over data of [first_day, data_end).
 
-    test: by default the latest date whose labels close; grade: by default `data_end`. Raises InputError where a date
-    asked for has no labels, or no training date before it.
+    test: by default the latest date whose labels close; grade: by default `data_end`. Data too short for a training
+    date have `grade` alone. Raises InputError where a date asked for has no labels, or no training date before it.
     """
     horizon = timedelta(days=settings.horizon_days)
     for option, day in (("--as-of", test), ("--grade-as-of", grade)):
@@ -75,12 +76,12 @@ def plan_cuts(
     chosen = test or end - horizon
     train = _monthly(chosen - horizon, settings.snapshots, earliest)
     refit = _monthly(end - horizon, settings.snapshots, earliest)
+    if (not train or not refit) and test is None and grade is None:
+        return Cuts(end, (), (), end)
     if not train or not refit:
-        option = "--as-of" if test else "--grade-as-of" if grade else "the data"
-        asked = test or grade or f"{first_day} to {data_end - timedelta(days=1)}"
         raise InputError(
-            option,
-            f"{asked}: no training date has {settings.history_days} days of history and labels that close in time",
+            "--as-of" if test else "--grade-as-of",
+            f"{test or grade}: no date to train on after {settings.history_days} days of history, with labels in time",
             f"at least {settings.history_days + 2 * settings.horizon_days} days of data to train and test",
             f"The data begin on {first_day}. Choose a later date, or bring more history.",
         )

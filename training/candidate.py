@@ -19,6 +19,7 @@ from features.workspace import Workspace, staged, write_json
 from training.backtest import Cuts
 from training.baselines import baselines
 from training.fit import Examples, Model, fit
+from training.needs import days_needed
 from training.recipes import CHURN, RECIPES, SEGMENTS, Recipe, Settings, eligible
 from training.release import Release
 from training.rhythm import Rhythm, fit_rhythm
@@ -60,7 +61,7 @@ def train(
     test = base.snapshots[cuts.test]
     models: dict[str, Model] = {}
     skipped: dict[str, str] = {}
-    predictions: dict[str, dict[str, Array]] = {}
+    predictions: dict[str, dict[str, NDArray[Any]]] = {}
     stabilities: dict[str, float] = {}
     for done, recipe in enumerate(RECIPES):
         progress("fit models", done, len(RECIPES))
@@ -115,6 +116,8 @@ def what_is_missing(recipe: Recipe, base: Base) -> str:
         found = min(int((each.rows[:, POSITION["orders"]] > 0).sum()) for each in dates)
         wanted = 2 * FEWEST_PER_SEGMENT * settings.segments
         return "" if found >= wanted else f"{found} customers with a purchase, at least {wanted} are needed"
+    if not base.cuts.train:
+        return f"too few days of data to train and to test, {days_needed(settings)} are needed"
     if base.rhythms[base.cuts.test] is None or base.rhythms[base.cuts.grade] is None:
         return "no customer has bought on two days"
     asked = _asked(base, test.as_of)
@@ -184,8 +187,8 @@ def _fit(recipe: Recipe, base: Base, days: tuple[date, ...], at: date) -> Model:
     return fit(recipe, list(examples.values()), season, rhythm, settings.horizon_days, settings.boosting, settings.seed)
 
 
-def _judge(recipe: Recipe, base: Base) -> dict[str, Array]:
-    """Actual, candidate's and baselines' answers for the eligible customers of the test date."""
+def _judge(recipe: Recipe, base: Base) -> dict[str, NDArray[Any]]:
+    """Pseudonyms, actual, candidate's and baselines' answers of the eligible customers of the test date."""
     test = base.snapshots[base.cuts.test]
     asked = _asked(base, test.as_of)
     rows, horizon = test.rows[asked], base.settings.horizon_days
@@ -193,6 +196,7 @@ def _judge(recipe: Recipe, base: Base) -> dict[str, Array]:
     actual = _examples(recipe, base, test.as_of)
     model = _fit(recipe, base, base.cuts.train, test.as_of)
     return {
+        "customer_id": test.ids[asked],
         "actual": actual.label if actual else np.empty(0),
         CANDIDATE: model.predict(rows, horizon),
         **baselines(recipe, examples, test.rows, rows, horizon),

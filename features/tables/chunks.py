@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.errors import InputError
 from features.tables.privacy import BLANKS
 from features.tables.readers import Block, Misfit, read_blocks
 from features.tables.sources import Format
@@ -38,12 +39,23 @@ def read_chunks(db: duckdb.DuckDBPyConnection, path: Path, written: Format) -> I
     """All lines of a file, in order. Raises InputError as the readers do."""
     waiting: list[Block] = []
     for block in read_blocks(path, written):
+        _check_names(block.cells.column_names, path)
         waiting.append(block)
         if sum(each.cells.num_rows for each in waiting) >= LINES_AT_ONCE:
             yield _chunk(db, waiting)
             waiting = []
     if waiting:
         yield _chunk(db, waiting)
+
+
+def _check_names(columns: list[str], path: Path) -> None:
+    """Refuse names that differ only in case, for SQL would silently take one column for the other."""
+    known: dict[str, str] = {}
+    for column in columns:
+        twin = known.setdefault(column.lower(), column)
+        if twin != column:
+            wanted = "names that differ in more than upper and lower case"
+            raise InputError(path, f"the columns '{twin}' and '{column}'", wanted, "Name one of them otherwise.")
 
 
 def chunk_of(raw: pa.Table, lines: pa.Array) -> Chunk:

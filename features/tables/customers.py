@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 
+from features.calendar import zone
+from features.tables.batch import Batch
 from features.tables.counts import Counts
+from features.tables.events import CUSTOMERS
 from features.tables.rules import REPEATED_LINE
 from features.tables.sources import Consent, CustomerTable
-from features.tables.sql import ident, text
+from features.tables.sql import ident, parquet, text
+from features.workspace import part_files
 
 SIGNED_UP = "signed_up"
 """The attribute that says since when a customer is one."""
@@ -44,6 +50,37 @@ def accept_customers(db: duckdb.DuckDBPyConnection, table: CustomerTable, counts
         )
     for name, value, role in _private(table):
         db.execute(f"INSERT INTO people SELECT name, {text(name)}, {value}, valid_from, {text(role)} FROM fresh")
+
+
+def settle_customers(db: duckdb.DuckDBPyConnection, folder: Path, batch: Batch, timezone: str) -> None:
+    """Table `new_customers`: the attributes that the part files in `folder` do not have; view `all_customers`: both.
+
+    What a later run says of days that were complete is valid from the day of that run.
+    """
+    db.register("no_customers", CUSTOMERS.empty_table())
+    history = parquet(folder) if part_files(folder) else "no_customers"
+    valid = "valid_from"
+    if batch.data_end is not None:
+        today, complete = (moment.astimezone(zone(timezone)).date() for moment in (batch.now, batch.data_end))
+        late = f"valid_from IS NULL OR valid_from < DATE '{complete}'"
+        valid = f"CASE WHEN {late} THEN DATE '{today}' ELSE valid_from END"
+    db.execute(
+        f"""
+        CREATE TEMP TABLE newest AS
+        SELECT customer_id, attribute,
+            arg_max(coalesce(value, ''), coalesce(valid_from, DATE '0001-01-01')) AS value
+        FROM {history} GROUP BY customer_id, attribute;
+        CREATE TEMP TABLE new_customers AS
+        SELECT DISTINCT c.* REPLACE ({valid} AS valid_from) FROM customers c
+        WHERE NOT EXISTS (
+                SELECT 1 FROM {history} h WHERE h.customer_id = c.customer_id AND h.attribute = c.attribute
+                AND h.value IS NOT DISTINCT FROM c.value AND h.valid_from >= c.valid_from)
+            AND NOT (c.valid_from IS NULL AND EXISTS (
+                SELECT 1 FROM newest n WHERE n.customer_id = c.customer_id AND n.attribute = c.attribute
+                AND n.value = coalesce(c.value, '')));
+        CREATE TEMP VIEW all_customers AS FROM {history} UNION ALL FROM new_customers
+        """
+    )
 
 
 def cells_needed(table: CustomerTable) -> list[str]:

@@ -42,10 +42,10 @@ def read_number(cell: str, decimal: str, type_: str, currency: str) -> Reading:
     signed = _replace(_replace(bare, r"^\((.*)\)$", r"-\1"), r"^([0-9].*)-$", r"-\1")
     other = "." if decimal == "," else ","
     point, comma = (f"[{sign}]" for sign in (decimal, other))
-    grouped = rf"regexp_full_match({signed}, '[-+]?[0-9]{{1,3}}({comma}[0-9]{{3}})+({point}[0-9]+)?') OR " + (
-        rf"regexp_full_match({signed}, '[-+]?[0-9]{{1,3}}([ ''’][0-9]{{3}})+({point}[0-9]+)?')"
+    grouped = rf"regexp_full_match({signed}, '[-+]?[1-9][0-9]{{0,2}}({comma}[0-9]{{3}})+({point}[0-9]+)?') OR " + (
+        rf"regexp_full_match({signed}, '[-+]?[1-9][0-9]{{0,2}}([ ''’][0-9]{{3}})+({point}[0-9]+)?')"
     )
-    swapped = rf"regexp_full_match({signed}, '[-+]?([0-9]+|[0-9]{{1,3}}({point}[0-9]{{3}})+){comma}[0-9]+')"
+    swapped = rf"regexp_full_match({signed}, '[-+]?([0-9]+|[1-9][0-9]{{0,2}}({point}[0-9]{{3}})+){comma}[0-9]+')"
     simple = rf"regexp_full_match({signed}, '[-+]?[0-9]+({point}[0-9]+)?')"
     as_grouped = _point(f"translate({signed}, {text(other + chr(32) + chr(39) + '’')}, '')", decimal)
     as_swapped = _point(f"replace({signed}, {text(decimal)}, '')", other)

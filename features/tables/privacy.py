@@ -31,7 +31,7 @@ class Pseudonyms:
 
     def of(self, raw_id: str) -> str:
         """The pseudonym of an id: 32 hexadecimal digits. Blanks around an id do not count."""
-        return hmac.new(self.key, raw_id.strip(BLANKS).encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(self.key, raw_id.strip(BLANKS).encode(errors="surrogatepass"), "sha256").hex()[:32]
 
     def of_all(self, raw_ids: Iterable[str]) -> list[str]:
         """The pseudonyms of many ids, in their order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -39,15 +39,14 @@ class Refused:
         table: str,
         files: Sequence[str],
         lines: pa.Array,
-        rules: Sequence[str],
-        blamed: Mapping[str, str | None],
+        rule: str,
+        blamed: str | None,
         raw: pa.Table,
     ) -> None:
-        """Lines with their cells as they came. blamed: rule → the column of the cell to blame."""
-        rows = raw.to_pylist()
-        found = [row[column] if (column := blamed.get(rule)) else None for rule, row in zip(rules, rows, strict=True)]
-        texts = [json.dumps(row, ensure_ascii=False) for row in rows]
-        self._add([[table] * len(rows), list(files), lines, list(rules), found, texts])
+        """Lines that break a rule, with their cells as they came. blamed: the column of the cell to blame."""
+        found = raw[blamed].to_pylist() if blamed else [None] * len(files)
+        texts = [json.dumps(row, ensure_ascii=False) for row in raw.to_pylist()]
+        self._add([[table] * len(files), list(files), lines, [rule] * len(files), found, texts])
 
     def add_texts(self, table: str, file: str, rule: str, misfits: Sequence[Misfit]) -> None:
         """Lines that are no rows."""

@@ -80,7 +80,7 @@ def release(
         take_out(vault, chosen)
         _uncount(tables, chosen)
         received = load_received(tables, source)
-        run = Run(source, tables, scratch, pseudonyms, 1, now, progress)
+        run = Run(source, tables, scratch, pseudonyms, 1, now, progress, released=True)
         by_name = {table.name: table for table in source.tables}
         for name, rule, chunk, files in batches:
             run.take(by_name[name], chunk, files, None if changes else rule)

@@ -13,19 +13,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.calendar import zone
 from features.errors import InputError
 from features.progress import Progress
+from features.tables.batch import Batch
 from features.tables.chunks import Chunk, read_chunks
 from features.tables.counts import Counts, added
+from features.tables.customers import settle_customers
 from features.tables.events import CUSTOMERS, ITEMS
-from features.tables.intake import Intake, Known, Plan
+from features.tables.findings import Findings, Plan, Portion
+from features.tables.intake import Intake, Known
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
 from features.tables.received import load_received
-from features.tables.rewrite import ROW_GROUP
+from features.tables.rewrite import CUSTOMER_ORDER, ORDER, ROW_GROUP, compact
 from features.tables.rules import RULES
-from features.tables.settle import Batch, Settled, Settling
+from features.tables.settle import Settled, Settling
 from features.tables.sources import Format, Source, Table
 from features.tables.sql import ident, parquet, text
 from features.tables.staging import Staging
@@ -46,6 +48,11 @@ class Ingested:
     counts: list[Counts]
     late: int = 0
     restated: int = 0
+
+    def plus(self, other: Ingested) -> Ingested:
+        """Both together."""
+        counts = added(self.counts, other.counts)
+        return Ingested(counts, self.late + other.late, self.restated + other.restated)
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,11 @@ class Run:
         bins: int,
         now: datetime,
         progress: Progress,
+        released: bool = False,
     ) -> None:
-        """`tables`: a staged folder; `scratch`: an empty one; `bins` of customers for the events."""
+        """`tables`: a staged folder; `scratch`: an empty one; `bins` of customers for the events; `released`: the lines
+        come from quarantine, so that whatever they say is known only now."""
+        self.released = released
         self.source, self.tables, self.progress, self.now = source, tables, progress, now
         self.key = pseudonyms.fingerprint
         self.number = len(load_received(tables, source).runs)
@@ -83,9 +93,10 @@ class Run:
         self.db.execute(f"SET temp_directory = {text(scratch / 'spill')}")
         self.vault = open_vault(tables, pseudonyms)
         self.refused = Refused(self.vault, self.number)
+        self.findings = Findings(self.db, source, self.refused)
         self.staging = Staging(scratch / "staging", bins, source.timezone)
         known = Known(_survivors(tables), _forgotten(tables))
-        self.intake = Intake(self.db, source, pseudonyms, known, self.staging, self.refused, now)
+        self.intake = Intake(self.db, source, pseudonyms, known, self.staging, self.findings, now)
         if part_files(tables / "items.parquet"):
             self.db.execute(f"INSERT INTO items FROM {parquet(tables / 'items.parquet')}")
         self.origins: list[_Origin] = []
@@ -100,9 +111,9 @@ class Run:
                 self.origins.append(_Origin(plan, path.name, path))
             elif chunk.raw.column_names != plan.columns:
                 raise InputError(path, "columns that change within the file", ", ".join(plan.columns))
-            self._take(plan, chunk, np.full(chunk.raw.num_rows, len(self.origins) - 1, np.int32))
-            self.intake.refuse_misfits(plan, chunk, path.name)
-            self.intake.stop_if_misread(plan, so_far=True)
+            self._take(Portion(plan, chunk, self._names, np.full(len(chunk.lines), len(self.origins) - 1, np.int32)))
+            self.findings.misfits(plan, chunk, path.name)
+            self.findings.stop_if_misread(plan, so_far=True)
             lines += chunk.raw.num_rows
             self.progress(doing, lines, max(lines, lines * chunk.total // max(1, chunk.done)))
         if plan is None:
@@ -114,24 +125,26 @@ class Run:
         names = list(dict.fromkeys(files))
         first = len(self.origins)
         self.origins.extend(_Origin(plan, name, None, chunk) for name in names)
-        self._take(plan, chunk, np.array([first + names.index(name) for name in files], np.int32), waived)
+        file = np.array([first + names.index(name) for name in files], np.int32)
+        self._take(Portion(plan, chunk, self._names, file, waived))
 
     def finish(self) -> Ingested:
         """Judge what takes all lines, and write the tables."""
         for plan in {origin.plan.table.name: origin.plan for origin in self.origins}.values():
-            self.intake.stop_if_misread(plan)
+            self.findings.stop_if_misread(plan)
         self.staging.close()
-        self._customers()
+        self._settle_customers()
         settled = Settled()
         if self.staging.files:
             settled = Settling(self.db, self.source, self.staging, self.tables, self.batch).run(
-                self.intake.counts, self.progress
+                self.findings.counts, self.progress
             )
+        compact(self.tables / "events.parquet", ORDER)
         self._refuse_later(settled)
         self.refused.flush()
         self._keep_names()
         self._copy_items()
-        counts = list(self.intake.counts.values())
+        counts = list(self.findings.counts.values())
         lost = [each.table for each in counts if each.missing]
         if lost:
             raise RuntimeError(f"lines lost in {', '.join(lost)}")
@@ -142,6 +155,8 @@ class Run:
     @property
     def batch(self) -> Batch:
         """This run, after those before it."""
+        if self.released:
+            return Batch(self.number, self.now, self.now)
         last_day = self.report["last_day"] if self.report else None
         return Batch.after(last_day, self.number, self.now, self.source.timezone)
 
@@ -155,11 +170,16 @@ class Run:
                 )
         return self.intake.plan(table, chunk.raw.column_names)
 
-    def _take(self, plan: Plan, chunk: Chunk, file: Any, waived: str | None = None) -> None:
+    @property
+    def _names(self) -> list[str]:
+        return [origin.name for origin in self.origins]
+
+    def _take(self, portion: Portion) -> None:
         try:
-            self.intake.take(plan, chunk, [origin.name for origin in self.origins], file, waived)
-        except duckdb.Error as error:
-            raise RuntimeError(f"the SQL of table '{plan.table.name}' failed: {type(error).__name__}") from None
+            self.intake.take(portion)
+        except duckdb.Error as error:  # its text may repeat a cell
+            said = f"the SQL of table '{portion.plan.table.name}' failed: {type(error).__name__}"
+            raise RuntimeError(said) from None
 
     def _refuse_later(self, settled: Settled) -> None:
         """The raw lines of those refused at the end: their files are read once more."""
@@ -169,48 +189,22 @@ class Run:
         for file, rules in wanted.items():
             origin = self.origins[file]
             chunks = [origin.chunk] if origin.chunk else read_chunks(self.db, origin.path, origin.plan.table.format)  # type: ignore[arg-type]
-            blamed = {rule: mapped_cell(origin.plan.table, RULES[rule].field) for rule in set(rules.values())}
             listed = pa.array(list(rules), pa.int64())
             for chunk in chunks:
                 at = np.flatnonzero(pc.is_in(chunk.lines, value_set=listed).to_numpy(zero_copy_only=False))
-                lines = chunk.lines.take(at)
-                broken = [rules[line] for line in lines.to_pylist()]
-                names = [origin.name] * len(at)
-                self.refused.add(origin.plan.table.name, names, lines, broken, blamed, chunk.raw.take(at))
+                broken = np.array([rules[line] for line in chunk.lines.take(at).to_pylist()])
+                for rule in sorted(set(broken)):
+                    mine, blamed = at[broken == rule], mapped_cell(origin.plan.table, RULES[rule].field)
+                    names, lines = [origin.name] * len(mine), chunk.lines.take(mine)
+                    self.refused.add(origin.plan.table.name, names, lines, rule, blamed, chunk.raw.take(mine))
 
-    def _customers(self) -> None:
-        """View `all_customers`; a part file of the attributes that are new, and the vault's share of them.
-
-        What a later run says of days that were complete is valid from the day of that run.
-        """
+    def _settle_customers(self) -> None:
         folder = self.tables / "customers.parquet"
-        self.db.register("no_customers", CUSTOMERS.empty_table())
-        history = parquet(folder) if part_files(folder) else "no_customers"
-        today = f"DATE '{self.now.astimezone(zone(self.source.timezone)).date()}'"
-        valid = "valid_from"
-        if self.batch.data_end is not None:
-            complete = f"DATE '{self.batch.data_end.astimezone(zone(self.source.timezone)).date()}'"
-            valid = f"CASE WHEN valid_from IS NULL OR valid_from < {complete} THEN {today} ELSE valid_from END"
-        key = "customer_id, attribute"
-        self.db.execute(
-            f"""
-            CREATE TEMP TABLE newest AS
-            SELECT {key}, arg_max(coalesce(value, ''), coalesce(valid_from, DATE '0001-01-01')) AS value
-            FROM {history} GROUP BY {key};
-            CREATE TEMP TABLE new_customers AS
-            SELECT DISTINCT c.* REPLACE ({valid} AS valid_from) FROM customers c
-            WHERE NOT EXISTS (SELECT 1 FROM {history} h WHERE h.customer_id = c.customer_id
-                    AND h.attribute = c.attribute AND h.value IS NOT DISTINCT FROM c.value
-                    AND h.valid_from >= c.valid_from)
-                AND NOT (c.valid_from IS NULL AND EXISTS (SELECT 1 FROM newest n WHERE n.customer_id = c.customer_id
-                    AND n.attribute = c.attribute AND n.value = coalesce(c.value, '')));
-            CREATE TEMP VIEW all_customers AS FROM {history} UNION ALL FROM new_customers
-            """
-        )
+        settle_customers(self.db, folder, self.batch, self.source.timezone)
         folder.mkdir(exist_ok=True)
-        if self._any("new_customers") or not part_files(folder):
-            order = "customer_id, attribute, valid_from, value"
-            self._copy("new_customers", CUSTOMERS, order, folder / f"part-{self.number:05d}.parquet")
+        if self.db.sql("SELECT 1 FROM new_customers LIMIT 1").fetchall() or not part_files(folder):
+            self._copy("new_customers", CUSTOMERS, CUSTOMER_ORDER, folder / f"part-{self.number:05d}.parquet")
+            compact(folder, CUSTOMER_ORDER)
         self._keep("people", "SELECT DISTINCT * FROM people ORDER BY ALL")
 
     def _keep_names(self) -> None:
@@ -238,9 +232,6 @@ class Run:
             f"COPY (SELECT {columns} FROM {table} ORDER BY {order}) TO {text(path)} "
             f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
         )
-
-    def _any(self, table: str) -> bool:
-        return bool(self.db.sql(f"SELECT 1 FROM {table} LIMIT 1").fetchall())
 
     def _report(self, counts: list[Counts], settled: Settled) -> dict[str, Any]:
         events = self.tables / "events.parquet"

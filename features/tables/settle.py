@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from features.calendar import zone
 from features.progress import Progress
+from features.tables.batch import Batch
 from features.tables.counts import Counts
 from features.tables.customers import SIGNED_UP
 from features.tables.events import EVENTS
-from features.tables.rewrite import ROW_GROUP, rewrite
+from features.tables.rewrite import ORDER, rewrite, write_part
 from features.tables.rules import BEFORE_SIGN_UP, NO_INVOICE, REPEATED_EVENT, REPEATED_LINE, RETURN_FIRST, RULES, Rule
 from features.tables.sources import EventTable, Source
-from features.tables.sql import file_text, ident, instant, parquet, text
+from features.tables.sql import file_text, ident, instant, parquet
 from features.tables.staging import Staging
 from features.tables.versions import PLACE, judge_versions, replaced
 from features.workspace import part_files
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One run of ingest. number: how many runs went before; now: its instant; data_end: the instant up to which the
-    days were complete before it, null for the first run."""
-
-    number: int
-    now: datetime
-    data_end: datetime | None
-
-    @staticmethod
-    def after(last_day: str | None, number: int, now: datetime, timezone: str) -> Batch:
-        """The run at `now` that follows data which end with `last_day` (ISO), in the company's zone."""
-        if last_day is None:
-            return Batch(number, now, None)
-        end = datetime.combine(date.fromisoformat(last_day) + timedelta(days=1), time(), zone(timezone))
-        return Batch(number, now, end.astimezone(UTC))
-
-    def known_at(self, of: str = "") -> str:
-        """SQL of when a staged event was known, where its table does not say: when it happened; but an event of days
-        that were complete is known only now. of: the staged event's name in the query, with a dot."""
-        if self.data_end is None:
-            return f"coalesce({of}known_at, {of}ts)"
-        late = f"{of}ts < {instant(self.data_end)}"
-        return f"coalesce({of}known_at, CASE WHEN {late} THEN {instant(self.now)} ELSE {of}ts END)"
 
 
 @dataclass
@@ -135,23 +108,29 @@ class Settling:
         return self.source.rules.get(rule, RULES[rule].severity)
 
     def _write(self, progress: Progress) -> None:
-        """A part file per bin of customers, sorted."""
+        """A part file per bin of customers, sorted; one is written while the next is sorted."""
         self.events.mkdir(exist_ok=True)
-        other = {"known_at": f"coalesce(d.known_at, {self.batch.known_at('s.')})", "known_until": "d.known_until"}
+        known = self.batch.known_at("s.")
+        other = {"known_at": f"coalesce(d.known_at, {known})", "known_until": "d.known_until"}
+        joined = f"ANTI JOIN gone USING ({PLACE}) LEFT JOIN redated d USING ({PLACE})"
+        if not self._number("SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM redated)"):
+            other, joined = {"known_at": known, "known_until": "NULL::TIMESTAMPTZ"}, ""
         cells = ", ".join(f"{other.get(name, 's.' + ident(name))} AS {ident(name)}" for name in EVENTS.names)
-        for done, path in enumerate(self.staging.files):
-            progress("write events", done, len(self.staging.files))
-            target = self.events / f"part-{self.batch.number:05d}-{path.stem.removeprefix('bin-')}.parquet"
-            self.db.execute(
-                f"""COPY (
-                    SELECT {cells} FROM read_parquet({file_text(path)}) s
-                    ANTI JOIN gone USING ({PLACE}) LEFT JOIN redated d USING ({PLACE})
-                    ORDER BY customer_id, day, event_id, known_at
-                ) TO {text(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"""
-            )
-            if not pq.read_metadata(target).num_rows:
-                target.unlink()
-        progress("write events", len(self.staging.files), len(self.staging.files))
+        files = self.staging.files
+        with ThreadPoolExecutor(1) as writer:
+            waiting: Future[None] | None = None
+            for done, path in enumerate(files):
+                progress("write events", done, len(files))
+                rows = self.db.sql(f"SELECT {cells} FROM read_parquet({file_text(path)}) s {joined} ORDER BY {ORDER}")
+                events = rows.to_arrow_table().cast(EVENTS)
+                if waiting is not None:
+                    waiting.result()
+                if events.num_rows:
+                    name = f"part-{self.batch.number:05d}-{path.stem.removeprefix('bin-')}.parquet"
+                    waiting = writer.submit(write_part, events, self.events / name)
+            if waiting is not None:
+                waiting.result()
+        progress("write events", len(files), len(files))
 
     def _end_replaced(self) -> None:
         """Rows of the history that were replaced say so; the files without them stay as they are."""
@@ -165,7 +144,7 @@ class Settling:
                 return (
                     db.sql(
                         "SELECT r.* REPLACE (coalesce(e.until, r.known_until) AS known_until) FROM rows r "
-                        "LEFT JOIN ends e USING (event_id, known_at) ORDER BY customer_id, day, event_id, known_at"
+                        "LEFT JOIN ends e USING (event_id, known_at) ORDER BY " + ORDER
                     )
                     .to_arrow_table()
                     .cast(EVENTS)
@@ -177,21 +156,18 @@ class Settling:
     def _count(self, counts: dict[str, Counts]) -> Settled:
         """What became of each line. A line of two events is one line, and goes where its own customer's event goes."""
         tables = list(counts.values())
+        for (source, fix), lines in self.staging.lines.items():
+            _add(tables[source], fix, lines)
         found = self.db.sql(
-            f"SELECT source, rule, fix, count(*) FROM staged LEFT JOIN gone USING ({PLACE}) WHERE side = 0 GROUP BY ALL"
+            f"SELECT source, rule, fix, count(*) FROM staged JOIN gone USING ({PLACE}) WHERE side = 0 GROUP BY ALL"
         ).fetchall()
         for source, rule, fix, lines in found:
-            if rule is not None:
-                kind = tables[source].dropped if self._severity(rule) == "drop" else tables[source].quarantined
-                kind[rule] += lines
-            elif fix is not None:
-                tables[source].fixed[fix] += lines
-            else:
-                tables[source].accepted += lines
+            _add(tables[source], fix, -lines)
+            (tables[source].dropped if self._severity(rule) == "drop" else tables[source].quarantined)[rule] += lines
         for source, rule, lines in self.db.sql("SELECT source, rule, count(*) FROM odd GROUP BY ALL").fetchall():
             tables[source].noted[rule] += lines
         refused = self.db.sql("SELECT rule, file, line FROM gone WHERE side = 0 ORDER BY ALL").fetchall()
-        late = "NOT dated AND ts < " + instant(self.batch.data_end) if self.batch.data_end else "false"
+        late = f"NOT dated AND ts < {instant(self.batch.data_end)}" if self.batch.data_end else "false"
         return Settled(
             self._number(f"SELECT count(*) FROM staged ANTI JOIN gone USING ({PLACE}) WHERE {late}"),
             self._number("SELECT count(*) FROM redated"),
@@ -200,3 +176,10 @@ class Settling:
 
     def _number(self, query: str) -> int:
         return int(self.db.sql(query).fetchall()[0][0])
+
+
+def _add(counts: Counts, fix: str | None, lines: int) -> None:
+    if fix is None:
+        counts.accepted += lines
+    else:
+        counts.fixed[fix] += lines

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from features.calendar import zone
 from features.company import Company, Hour, Zone
@@ -333,9 +333,34 @@ class Source(Config):
         return instant.astimezone(zone(self.timezone)).date()
 
 
+class _Kind(Config):
+    """Of a source file, only what kind of source it describes."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Literal["events", "table"] = "events"
+
+
+def source_path(name: str) -> Path:
+    """The YAML file of a source, by its name in `configs/sources` or by its path."""
+    return Path(name) if name.endswith((".yaml", ".yml")) else SOURCES / f"{name}.yaml"
+
+
+def source_kind(name: str) -> Literal["events", "table"]:
+    """Whether a source's rows are events, or one per case (`features.tables.table_source`)."""
+    return load_config(_Kind, source_path(name), "a source file").kind
+
+
 def load_source(name: str) -> Source:
-    """A source by its name in `configs/sources`, or by the path of its YAML file."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else SOURCES / f"{name}.yaml"
+    """A source of events by its name in `configs/sources`, or by the path of its YAML file."""
+    path = source_path(name)
+    if source_kind(name) == "table":
+        raise InputError(
+            f"{path}: kind",
+            "'table', a source with one row per case",
+            "a source of events",
+            "Of a table source there are `scoring ingest` and `scoring run`.",
+        )
     source = load_config(Source, path, "a source file")
     names = [table.name for table in source.tables]
     if len(set(names)) < len(names):

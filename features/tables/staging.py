@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.calendar import DAY, HOUR, clock, local_time
@@ -30,6 +32,7 @@ STAGED = pa.schema(
         pa.field("given", pa.bool_()),  # the id is the source's own
         pa.field("fix", pa.string()),  # the rule that mended the line
         pa.field("waived", pa.string()),  # the rule that a person waived for the line
+        pa.field("id_hash", pa.uint64()),  # of event_id
         pa.field("h1", pa.uint64()),  # two digests of the line as it came
         pa.field("h2", pa.uint64()),
     ]
@@ -51,19 +54,21 @@ class Staging:
         folder.mkdir()
         self.folder, self.bins, self._clock = folder, bins, clock(timezone)
         self._writers: dict[int, pq.ParquetWriter] = {}
-        self.rows = 0
+        self.lines: Counter[tuple[int, str | None]] = Counter()
+        """(table's place in the source file, fix) → lines, of those whose own customer's event is staged"""
 
     def add(self, events: pa.Table) -> None:
         """Stage events: the columns of STAGED but for DERIVED, and `has_time`, whether `ts` is more than a day."""
-        self.rows += events.num_rows
+        said = events.filter(pc.equal(events["side"], 0))["fix"].value_counts().to_pylist()
+        for each in said:
+            self.lines[events["source"][0].as_py(), each["values"]] += each["counts"]
         shown = local_time(events["ts"].cast(pa.int64()).to_numpy(), self._clock)
         day = pa.array((shown // DAY).astype(np.int32)).cast(pa.date32())
         timeless = ~events["has_time"].to_numpy(zero_copy_only=False)
         hour = pa.array((shown % DAY // HOUR).astype(np.int8), mask=timeless)
         derived = {"day": day, "hour": hour}
         whole = pa.table(
-            [derived.get(name, events[name] if name in events.column_names else None) for name in STAGED.names],
-            schema=STAGED,
+            [derived.get(name) if name in derived else events[name] for name in STAGED.names], schema=STAGED
         )
         if self.bins == 1:
             self._write(0, whole)

@@ -46,10 +46,10 @@ def judge_versions(db: duckdb.DuckDBPyConnection, now: str) -> None:
     db.execute(
         f"""
         CREATE TEMP TABLE before AS SELECT h.* FROM history h SEMI JOIN staged USING (event_id);
-        CREATE TEMP TABLE twice AS SELECT hash(event_id) AS h FROM staged GROUP BY h HAVING count(*) > 1;
+        CREATE TEMP TABLE twice AS SELECT id_hash FROM staged GROUP BY id_hash HAVING count(*) > 1;
         CREATE TEMP TABLE several AS
         SELECT event_id, {said}, h1, h2, {PLACE}, dated, 1 AS is_new, known_at, NULL::TIMESTAMPTZ AS known_until
-            FROM staged WHERE hash(event_id) IN (FROM twice) OR event_id IN (SELECT event_id FROM before);
+            FROM staged WHERE id_hash IN (FROM twice) OR event_id IN (SELECT event_id FROM before);
         UPDATE several SET known_at = {now} WHERE NOT dated AND event_id IN (SELECT event_id FROM before);
         INSERT INTO several BY NAME
         SELECT event_id, {said}, true AS dated, 0 AS is_new, known_at, known_until FROM before;

@@ -28,6 +28,10 @@ def test_training_closes_before_the_test_and_the_test_before_the_data_end(
         cuts = plan_cuts(FIRST, end, settings, *asked)
     except InputError:
         return
+    if not cuts.train:
+        assert asked == [None, None] and days < settings.history_days + 2 * horizon
+        assert cuts.all == (end,) and cuts.labelled == ()
+        return
     earliest = FIRST + timedelta(days=settings.history_days)
     assert closes(cuts.test, horizon) <= end and cuts.grade <= end
     assert cuts.train and all(earliest <= day and closes(day, horizon) <= cuts.test for day in cuts.train)
@@ -37,9 +41,11 @@ def test_training_closes_before_the_test_and_the_test_before_the_data_end(
 
 
 def test_short_data_say_how_much_is_needed() -> None:
-    """The letter names the span, not a traceback."""
+    """A date that was asked for is refused in a letter; without one only the end of the data is graded."""
+    end = FIRST + timedelta(days=200)
     with pytest.raises(InputError, match="at least 270 days"):
-        plan_cuts(FIRST, FIRST + timedelta(days=200), load_settings())
+        plan_cuts(FIRST, end, load_settings(), grade=end)
+    assert plan_cuts(FIRST, end, load_settings()).all == (end,)
 
 
 def test_months_end_where_they_end() -> None:

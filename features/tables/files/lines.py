@@ -35,7 +35,7 @@ def chunks(path: Path, encoding: str, size: int) -> Iterator[tuple[bytes, int]]:
     that these lines are no UTF-8, and only these. Raises DamagedError for a file that cannot be unpacked.
     """
     with pa.OSFile(str(path)) as file:
-        read = _unpacked(file, path)
+        read = unpacked(file, path)
         pieces = iter(lambda: read(min(size, PIECE)), b"")
         for number, text in enumerate(_whole_lines(_utf8(pieces, encoding))):
             yield text if number else text.removeprefix(BOM), file.tell()
@@ -115,7 +115,7 @@ def _skip(text: bytes, lines: int) -> tuple[int, int]:
     return (int(starts[lines]), 0) if lines < len(starts) else (len(text), lines - len(starts))
 
 
-def _unpacked(file: pa.NativeFile, path: Path) -> Callable[[int], bytes]:
+def unpacked(file: pa.NativeFile, path: Path) -> Callable[[int], bytes]:
     """A function that reads the next bytes of the file, unpacked; which way is seen from its first bytes."""
     magic = file.read(8)
     file.seek(0)
@@ -166,11 +166,12 @@ def _utf8(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         return
     codecs.register_error("mark-undecodable", _mark)
     try:
+        " ".encode(encoding)  # refuses what Python calls a codec and is no encoding of text, such as hex
         decoder = codecs.getincrementaldecoder(encoding)("mark-undecodable")
         for piece in pieces:
             yield decoder.decode(piece).encode("utf-8", "mark-undecodable")
         yield decoder.decode(b"", final=True).encode("utf-8", "mark-undecodable")
-    except (UnicodeError, LookupError, AttributeError, TypeError) as error:
+    except (UnicodeError, LookupError) as error:
         raise DamagedError(f"a file that cannot be read as {encoding} ({error})") from None
 
 

@@ -1,0 +1,117 @@
+"""A table source → cases: every row read is accepted, quarantined or dropped, and counted; private columns apart.
+
+A row without a key is a case of its own, also when it equals another in every cell: two calls, two sessions of a web
+shop can be alike. Such rows are counted and kept. With a key, a row that is there twice is one case.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from features.progress import Progress, silent
+from features.tables.case_intake import CaseIntake
+from features.tables.chunks import Chunk, read_chunks
+from features.tables.counts import Counts
+from features.tables.ingest import scratch_folder
+from features.tables.postgres import dump_table
+from features.tables.privacy import Pseudonyms
+from features.tables.quarantine import Refused
+from features.tables.readers import table_files
+from features.tables.sources import Format
+from features.tables.sql import text
+from features.tables.table_source import TableSource
+from features.tables.vault import Vault, open_vault
+from features.workspace import Workspace, read_json, staged, write_json
+
+CASES = "cases.parquet"
+PRIVATE = "private/cases"
+NAMES = "names/00000-00000"
+
+MEMORY_LIMIT = "1200MB"
+
+
+def ingest_cases(
+    source: TableSource, raw: Path, workspace: Workspace, pseudonyms: Pseudonyms, progress: Progress = silent
+) -> Counts:
+    """Read the table of `source`, in the folder `raw`, into `workspace.tables`, all or nothing.
+
+    Leaves cases.parquet (`case_schema`, in the order of the rows), the private columns, the keys and the refused lines
+    in the vault, and report.json. Raises InputError for what a person must mend; then nothing has changed.
+    """
+    with staged(workspace.tables, keep=True) as folder, scratch_folder(folder) as scratch, duckdb.connect() as db:
+        db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET enable_progress_bar = false")
+        db.execute(f"SET temp_directory = {text(scratch / 'spill')}")
+        _start_afresh(folder)
+        vault = open_vault(folder, pseudonyms)
+        refused = Refused(vault, 0)
+        intake = CaseIntake(db, source, pseudonyms, _forgotten(folder), refused, folder / CASES)
+        for file, chunk in _chunks(source, raw, scratch, db):
+            intake.take(chunk, file)
+            progress(f"read {file}", chunk.done, chunk.total)
+        alike = intake.finish()
+        refused.flush()
+        _write_vault(intake, vault)
+        write_json(folder / "report.json", _report(intake, alike))
+        if intake.counts.missing:
+            raise RuntimeError(f"lines lost: {intake.counts}")
+    return intake.counts
+
+
+def _start_afresh(folder: Path) -> None:
+    """Remove what is read from files; what people decided (who was forgotten, merged, restricted) stays."""
+    for name in ("vault/names", "vault/private", "vault/quarantine"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (CASES, "report.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _forgotten(folder: Path) -> frozenset[str]:
+    path = folder / "forgotten.json"
+    return frozenset(read_json(path) if path.exists() else ())
+
+
+def _chunks(
+    source: TableSource, raw: Path, scratch: Path, db: duckdb.DuckDBPyConnection
+) -> Iterator[tuple[str, Chunk]]:
+    """All lines, each chunk with the name of its file."""
+    files, written = [], source.format
+    if source.database is None:
+        files = table_files(source, raw)
+    else:
+        files, written = [scratch / f"{source.name}.csv"], Format()
+        dump_table(source.database, files[0])
+    for path in files:
+        for chunk in read_chunks(db, path, written):
+            yield path.name, chunk
+
+
+def _write_vault(intake: CaseIntake, vault: Vault) -> None:
+    for name, parts in ((PRIVATE, intake.private), (NAMES, intake.names)):
+        if parts:
+            vault.write(name, pa.concat_tables(parts))
+
+
+def _report(intake: CaseIntake, alike: int) -> dict[str, Any]:
+    """What a model must know of the cases. alike: cases that equal an earlier one in every cell but the key."""
+    source, label = intake.source, intake.source.label
+    answers = {"positive": 1, "negative": 0, "unknown": None}
+    asked = label and {"name": label.name, "question": label.question}
+    said = {"family", "type", "leak", "unit", "doc"}
+    columns = {name: column.model_dump(include=said) for name, column in source.shown.items()}
+    return {
+        "source": source.name,
+        "kind": source.kind,
+        "key": intake.pseudonyms.fingerprint,
+        "cases": intake.counts.accepted + intake.counts.fixed.total(),
+        "alike": alike,
+        "label": asked and asked | {answer: intake.labels[value] for answer, value in answers.items()},
+        "order": source.order,
+        "columns": {name: column | {"unknown": intake.unknown[name]} for name, column in columns.items()},
+        "tables": [intake.counts.to_json()],
+    }

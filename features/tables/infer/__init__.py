@@ -1,0 +1,1 @@
+"""A first source file, inferred from the tables themselves."""
