@@ -93,7 +93,7 @@ def _log_datasets(workspace: Workspace, test: str, train: list[str]) -> None:
     table = read_parquet(workspace.features / "features.parquet").drop(["customer_id"])
     schema = Schema([ColSpec(DataType.datetime, "as_of"), *(ColSpec(DataType.double, name) for name in NAMES)])
     for context, days in (("test", [test]), ("train", train)):
-        rows = table.filter(pa.compute.is_in(table["as_of"].cast(pa.string()), pa.array(days)))
+        rows = table.filter(pa.compute.is_in(table["as_of"].cast(pa.string()), pa.array(days, pa.string())))
         about = {"file": "features/features.parquet of the workspace", "rows": rows.num_rows, "dates": len(days)}
         digest = hashlib.sha256(rows["as_of"].cast(pa.int32()).to_numpy().tobytes())
         for name in NAMES:

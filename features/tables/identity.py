@@ -131,7 +131,7 @@ def side_by_side(tables: Path, pseudonyms: Pseudonyms, finding: Finding) -> tupl
     first = first_events(tables, finding.pair)
 
     def side(name: str) -> dict[str, str]:
-        since = f"{first[name]:%Y-%m-%d}" if name in first else None
+        since = f"{datetime.fromtimestamp(first[name] / 1e6, UTC):%Y-%m-%d}" if name in first else None
         facts = {"id": ids.get(name), **people.get(name, dict.fromkeys(IDENTITY)), "first event": since}
         return {fact: value or "" for fact, value in facts.items()}
 
@@ -158,7 +158,7 @@ def _change(tables: Path, pseudonyms: Pseudonyms, note: Callable[[Ledger], None]
         write_merges(folder, survivors(groups, first_events(folder, ids)))
 
 
-def _new_findings(found: list[Match], ledger: Ledger, first: dict[str, datetime], by: str) -> list[Finding]:
+def _new_findings(found: list[Match], ledger: Ledger, first: dict[str, int], by: str) -> list[Finding]:
     """What the matches say that is not decided yet: certain ones first, then by probability."""
     groups, number, new = ledger.merged(), ledger.next_number, []
     for m in sorted(found, key=lambda m: (not m.strong, -m.probability, m)):
@@ -203,11 +203,11 @@ def _decide(ledger: Ledger, merges: Sequence[int], was: State, becomes: State, b
         ledger.put(replace(finding, state=becomes, decided_at=datetime.now(UTC), decided_by=by))
 
 
-def _first(tables: Path, found: list[Match]) -> dict[str, datetime]:
+def _first(tables: Path, found: list[Match]) -> dict[str, int]:
     return first_events(tables, {name for m in found for name in (m.one, m.other)})
 
 
-def _in_order(pair: tuple[str, str], first: dict[str, datetime]) -> tuple[str, str]:
+def _in_order(pair: tuple[str, str], first: dict[str, int]) -> tuple[str, str]:
     """The id that came later, and the one that came first."""
     ((later, earlier),) = survivors(Groups([pair]), first).items()
     return later, earlier

@@ -101,7 +101,7 @@ def _scores(
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="customer_id",
-        probability_two_random_records_match=2 * EXPECTED / people,
+        probability_two_random_records_match=2 * EXPECTED / max(people, ENOUGH),
         comparisons=[described(c, people >= ENOUGH) for c in used],
         blocking_rules_to_generate_predictions=[block_on(*block) for block in blocks],
         retain_matching_columns=True,  # and with them the levels

@@ -7,7 +7,6 @@ Every row keeps the id it came under in `merged_from`, so that the tables are a 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -35,10 +34,11 @@ ORDER = {
 }
 """Table → the columns that its part files are sorted by."""
 
-NEVER = datetime.max.replace(tzinfo=UTC)
+NEVER = 2**63
+"""Later than the first event of any customer that has one."""
 
 
-def survivors(groups: Groups, first: dict[str, datetime]) -> dict[str, str]:
+def survivors(groups: Groups, first: dict[str, int]) -> dict[str, str]:
     """Every id that is merged → its survivor: the id of its group with the earliest first event, ties by pseudonym."""
     found: dict[str, str] = {}
     for group in groups.members():
@@ -47,15 +47,14 @@ def survivors(groups: Groups, first: dict[str, datetime]) -> dict[str, str]:
     return found
 
 
-def first_events(tables: Path, ids: Collection[str]) -> dict[str, datetime]:
-    """When the first event of each id happened, by the id that it came under; nothing for an id without one."""
+def first_events(tables: Path, ids: Collection[str]) -> dict[str, int]:
+    """Id → its first event in microseconds since 1970, by the id that it came under; nothing for one without events."""
     with duckdb.connect() as db:
-        db.execute("SET TimeZone = 'UTC'")
         db.register("wanted", pa.table({"id": pa.array(sorted(ids), pa.string())}))
         original = "coalesce(merged_from, customer_id)"
         return dict(
             db.sql(
-                f"SELECT {original} AS id, min(ts) FROM {parquet(tables / 'events.parquet')} "
+                f"SELECT {original} AS id, epoch_us(min(ts)) FROM {parquet(tables / 'events.parquet')} "
                 f"WHERE {original} IN (SELECT id FROM wanted) GROUP BY 1"
             ).fetchall()
         )

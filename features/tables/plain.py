@@ -23,6 +23,9 @@ FORMS = set(
 )
 """Words for the legal form of a firm. `Weber` may be `Weber GmbH`; `Weber AG` is another firm."""
 
+STOPGAPS = {"na", "nn", "null", "none", "nan", "nil", "unknown", "unbekannt", "anonymous", "test", "xx", "xxx"}
+"""What is written where nothing is known."""
+
 STREETS = {
     "strasse": "str",
     "street": "str",
@@ -47,9 +50,10 @@ def words(value: Cell) -> list[str]:
 
 
 def name(value: Cell) -> Cell:
-    """The words of a name in alphabetical order, so that given and family name may be swapped."""
+    """The words of a name in alphabetical order, so that given and family name may be swapped; more than a letter."""
     found = {word for word in words(value) if word not in TITLES}
-    return " ".join(sorted(found - FORMS) or sorted(found)) or None
+    told = " ".join(sorted(found - FORMS) or sorted(found))
+    return told if len(told) > 1 else None
 
 
 def form(value: Cell) -> Cell:
@@ -73,9 +77,9 @@ def phone(value: Cell) -> Cell:
 
 
 def address(value: Cell) -> Cell:
-    """Street and number without blanks, the word for street shortened."""
-    found = [re.sub(rf"({'|'.join(STREETS)})$", lambda end: STREETS[end[0]], word) for word in words(value)]
-    return "".join(found) or None
+    """Street and number without blanks, the word for street shortened; a street without a number is no home."""
+    found = "".join(re.sub(rf"({'|'.join(STREETS)})$", lambda end: STREETS[end[0]], word) for word in words(value))
+    return found if re.search(r"\d", found) else None
 
 
 def run(value: Cell) -> Cell:
@@ -126,7 +130,7 @@ def plain(people: pa.Table) -> pa.Table:
     for column, (source, make) in PLAIN.items():
         there = source in people.column_names
         cells: Iterable[Cell] = people[source].to_pylist() if there else [None] * people.num_rows
-        made = [None if cell is None else make(cell) for cell in cells]
+        made = [None if cell is None or run(cell) in STOPGAPS else make(cell) for cell in cells]
         if column not in SHARED:
             often = {v for v, many in Counter(made).items() if many > 20 + people.num_rows // 1000}
             made = [None if value in often else value for value in made]

@@ -84,9 +84,12 @@ def _countries(tables: Sequence[Cast]) -> Iterator[tuple[Country, str]]:
         yield owners[0], f"the currency is {currency}"
     for looked, parts in tables:
         codes = {code.lower() for part in parts.values() for code in part.column.codes}
-        for code, words in LANGUAGES.items():
-            if len(codes & set(words.split())) >= 2:
-                yield next(c for c in COUNTRIES if c.code == code), "its codes are words of that country's language"
+        words = codes | {token for column in looked.columns for token in tokens(column.name)}
+        for code, own in LANGUAGES.items():
+            if len(words & set(own.split())) >= 2:
+                yield next(c for c in COUNTRIES if c.code == code), "its words are of that country's language"
+        if sum("\u4e00" <= letter <= "\u9fff" for column in looked.columns for letter in column.name[:1]) >= 2:
+            yield next(c for c in COUNTRIES if c.code == "CN"), "its columns have Chinese names"
         months_first = [c for c in looked.columns if (r := reading(c)) and not r.either and _american(r.format)]
         if months_first:
             yield COUNTRIES[0], f"in {months_first[0].name} the month stands before the day, as in the United States"

@@ -17,12 +17,14 @@ DAYS = (
     "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%y%m%d", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y",
     "%d %B %Y", "%B %d, %Y", "%Y年%m月%d日",
 )  # fmt: skip
-CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "T%H:%M", " %H.%M")
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "T%H:%M", " %H.%M",
+          " %H:%M:%S %z", " %H:%M:%S %Z")  # fmt: skip
 SWAPPED = {day: day.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m") for day in DAYS if "%b" not in day}
 
 _LETTERS = {
     "%Y": r"\d{4}", "%y": r"\d\d", "%m": r"\d{1,2}", "%d": r"\d{1,2}", "%b": r"[A-Za-z]{3}", "%B": r"[A-Za-z]{3,9}",
     "%H": r"\d{1,2}", "%I": r"\d{1,2}", "%M": r"\d\d", "%S": r"\d\d", "%f": r"\d{1,6}", "%p": r"[AaPp][Mm]",
+    "%z": r"[+-]\d\d:?\d\d", "%Z": "UTC|GMT",
 }  # fmt: skip
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
 
@@ -72,7 +74,9 @@ def _mostly(pattern: re.Pattern[str], some: list[str]) -> bool:
 def _pattern(form: str) -> re.Pattern[str]:
     exact = {"%m": r"\d\d", "%d": r"\d\d"} if form.startswith(("%Y%m%d", "%y%m%d")) else {}
     letters = {**_LETTERS, **exact}
-    return re.compile("".join(letters.get(part) or re.escape(part) for part in re.split(r"(%\w)", form)))
+    return re.compile(
+        "".join(f"(?:{letters[part]})" if part in letters else re.escape(part) for part in re.split(r"(%\w)", form))
+    )
 
 
 def _read(texts: dict[str, int], form: str | None) -> Reading | None:

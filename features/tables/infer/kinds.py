@@ -27,15 +27,16 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Kinds:
-    """kind: the entry of that name, a guess or a list of them; drop: rows that are no event; negative: fields that
-    the table gives with the wrong sign; returns: the codes of rows that give positive amounts back, which need a table
-    of their own."""
+    """kind: the entry of that name, a guess or a list of them; drop, require: rules of these names; negative: fields
+    that the table gives with the wrong sign; other: another table over the same rows, called so."""
 
     kind: Any
     drop: tuple[dict[str, Guess], ...] = ()
+    require: tuple[dict[str, Guess], ...] = ()
     negative: tuple[str, ...] = ()
     both_sides: bool = False
-    returns: tuple[str, tuple[str, ...]] | None = None
+    called: str = ""
+    other: Kinds | None = None
 
     @property
     def names(self) -> set[str]:
@@ -48,19 +49,24 @@ def kinds(looked: Looked, parts: dict[str, Part], money: dict[str, Guess]) -> Ki
     """The kinds of a table's rows."""
     if (other := parts.get("counterparty")) and other.points > 8:
         return Kinds(Guess("transfer_out", other.why), both_sides=True)
-    by_code = _by_code(parts["type"].column, parts) if "type" in parts else None
+    signed = _signed(parts, money)
+    by_code = _by_code(parts["type"].column, parts, money, signed) if "type" in parts else None
     if by_code is not None:
         return by_code
     if "due_day" in parts:
         return Kinds(Guess("invoice_due", "each row has a day on which it falls due"))
     called = first_that_fits(looked.name, KIND_WORDS)
     if called == "return":
-        positive = tuple(field for field in ("amount", "cost", "quantity") if field in money)
-        signed = _signed(parts, money)
-        return Kinds(Guess("return", "the file's name says so"), negative=() if signed else positive)
+        return Kinds(Guess("return", "the file's name says so"), negative=() if signed else _given(money))
     if called:
         return Kinds(Guess(called, "the file's name says so"))
-    return _by_sign(looked, parts, money)
+    if signed and "item" not in parts and any(says(column.name, "balance saldo") for column in looked.columns):
+        return _ledger(looked, signed)
+    return _by_sign(looked, parts, signed)
+
+
+def _given(money: dict[str, Guess]) -> tuple[str, ...]:
+    return tuple(field for field in ("amount", "cost", "quantity") if field in money)
 
 
 def _signed(parts: dict[str, Part], money: dict[str, Guess]) -> Column | None:
@@ -71,7 +77,28 @@ def _signed(parts: dict[str, Part], money: dict[str, Guess]) -> Column | None:
     return column if column and column.number and column.number.negative > 0 else None
 
 
-def _by_code(column: Column, parts: dict[str, Part]) -> Kinds | None:
+def _below_0(looked: Looked, column: Column) -> dict[str, Any]:
+    """The condition of a negative number, in whatever way the column writes it."""
+    plain = looked.decimal == "." and not (column.number and column.number.currency)
+    return {column.name: {"below": 0} if plain else {"starts_with": ["-", "("]}}
+
+
+def _ledger(looked: Looked, signed: Column) -> Kinds:
+    """An account's statement: what comes in, and in a table of its own with the sign turned what goes out."""
+    out = _below_0(looked, signed)
+    outgoing = Kinds(
+        Guess("transfer_out", "negative rows"),
+        require=({"rule": Guess("outgoing"), "that": Guess(out), "otherwise": Guess("drop")},),
+        negative=("amount",),
+        called="out",
+    )
+    why = "amounts with a sign beside a balance: an account's statement"
+    return Kinds(
+        Guess("transfer_in", why), drop=({"rule": Guess("incoming"), "when": Guess(out)},), called="in", other=outgoing
+    )
+
+
+def _by_code(column: Column, parts: dict[str, Part], money: dict[str, Guess], signed: Column | None) -> Kinds | None:
     """The kinds that the codes of a column name; None where they name none."""
     said: dict[str, list[str]] = {}
     for code in column.codes:
@@ -79,20 +106,41 @@ def _by_code(column: Column, parts: dict[str, Part]) -> Kinds | None:
         said.setdefault(kind or "", []).append(code)
     if {"transfer_in", "transfer_out"} <= set(said) and "item" not in parts:
         return Kinds(_rules(column, said, "transfer_out"))
-    if returned := said.get("return", []):
-        if says(column.name, "status state zustand"):
-            unsure = "rows that were cancelled or sent back count as if they had never been"
-            return Kinds(
-                Guess("purchase", "the usual kind"),
-                drop=({"rule": Guess("not-sold", unsure=unsure), "when": Guess({column.name: {"any_of": returned}})},),
-            )
-        return Kinds(_rules(column, {"return": returned}, "purchase"), returns=(column.name, tuple(returned)))
     known = {kind: codes for kind, codes in said.items() if kind in KINDS and not kind.startswith("transfer")}
-    many = sum(column.codes[code] for codes in known.values() for code in codes)
-    if known and many >= ALMOST_ALL * column.filled:
-        last = max(known, key=lambda kind: sum(column.codes[code] for code in known[kind]))
-        return Kinds(_rules(column, known, last))
+    if returned := known.pop("return", []):
+        return _given_back(column, returned, () if signed else _given(money))
+    if len(known) > 1 or "purchase" in known:
+        return _log(column, known, [code for kind, codes in said.items() if kind not in known for code in codes])
     return None
+
+
+def _given_back(column: Column, codes: list[str], positive: tuple[str, ...]) -> Kinds:
+    """Sales and what came back, told apart by a code."""
+    when = {column.name: {"any_of": codes}}
+    if says(column.name, "status state zustand"):
+        unsure = "rows that were cancelled or sent back count as if they had never been"
+        return Kinds(Guess("purchase"), drop=({"rule": Guess("not-sold", unsure=unsure), "when": Guess(when)},))
+    why = f"what the codes of {column.name} say"
+    if not positive:
+        rules = [Guess({"is": "return", "when": when}, why), Guess({"is": "purchase"}, "all other rows")]
+        return Kinds(rules)
+    returns = Kinds(
+        Guess("return", why),
+        require=({"rule": Guess("given-back"), "that": Guess(when), "otherwise": Guess("drop")},),
+        negative=positive,
+        called="returned",
+    )
+    return Kinds(Guess("purchase"), drop=({"rule": Guess("given-back"), "when": Guess(when)},), other=returns)
+
+
+def _log(column: Column, known: dict[str, list[str]], others: list[str]) -> Kinds:
+    """A log of events of several kinds; those of no kind that we know are dropped."""
+    last = max(known, key=lambda kind: sum(column.codes[code] for code in known[kind]))
+    if not others:
+        return Kinds(_rules(column, known, last))
+    unsure = f"what {', '.join(others[:5])} stands for; it is left out"
+    drop = {"rule": Guess("other-kind", unsure=unsure), "when": Guess({column.name: {"any_of": others}})}
+    return Kinds(_rules(column, known, last), drop=(drop,))
 
 
 def _rules(column: Column, said: dict[str, list[str]], last: str) -> list[Guess]:
@@ -107,9 +155,8 @@ def _rules(column: Column, said: dict[str, list[str]], last: str) -> list[Guess]
     return [*rules, Guess({"is": last}, "all other rows", unsure)]
 
 
-def _by_sign(looked: Looked, parts: dict[str, Part], money: dict[str, Guess]) -> Kinds:
+def _by_sign(looked: Looked, parts: dict[str, Part], signed: Column | None) -> Kinds:
     """Purchases; rows of a negative amount are returns, told by the letters of their order number if they can be."""
-    signed = _signed(parts, money)
     if signed is None:
         certain = {"ref", "item", "amount"} & set(parts)
         return Kinds(Guess("purchase", "", "" if certain else "nothing but the time tells that a row is a purchase"))
@@ -117,9 +164,10 @@ def _by_sign(looked: Looked, parts: dict[str, Part], money: dict[str, Guess]) ->
     rules, rest = _by_letters(looked, parts, below)
     written_off = rest & _unpriced(looked, parts, signed)
     if rest.sum() > written_off.sum() + 0.01 * below.sum():
-        rules.append(Guess({"is": "return", "when": {signed.name: {"below": 0}}}, "negative rows give money back"))
-    drop = (_write_off(signed, parts["unit_price"].column),) if written_off.any() else ()
-    return Kinds([*rules, Guess({"is": "purchase"}, "all other rows")], drop)
+        rules.append(Guess({"is": "return", "when": _below_0(looked, signed)}, "negative rows give money back"))
+    drop = (_write_off(_below_0(looked, signed), parts["unit_price"].column),) if written_off.any() else ()
+    unsure = "nearly half of the rows are negative: are these sales?" if below.mean() > 0.3 else ""
+    return Kinds([*rules, Guess({"is": "purchase"}, "all other rows", unsure)], drop)
 
 
 def _by_letters(looked: Looked, parts: dict[str, Part], below: Flags) -> tuple[list[Guess], Flags]:
@@ -144,9 +192,9 @@ def _unpriced(looked: Looked, parts: dict[str, Part], signed: Column) -> Flags:
     return np.asarray(looked.numbers(price.column) == 0)
 
 
-def _write_off(quantity: Column, price: Column) -> dict[str, Guess]:
+def _write_off(below_0: dict[str, Any], price: Column) -> dict[str, Guess]:
     zeros = list(price.number.texts_of_zero) if price.number else []
-    when = {quantity.name: {"below": 0}, price.name: {"any_of": zeros}}
+    when = {**below_0, price.name: {"any_of": zeros}}
     return {"rule": Guess("stock-write-off", "less stock, and no price"), "when": Guess(when)}
 
 

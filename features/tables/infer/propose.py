@@ -67,7 +67,10 @@ def propose(name: str, tables: Sequence[Looked]) -> Proposal:
 def _cast(looked: Looked) -> tuple[Looked, Parts]:
     """The parts of the columns; those without a name get one."""
     if looked.sniffed.named:
-        return looked, cast(looked.columns)
+        parts = cast(looked.columns)
+        if "code" not in parts and "type" in parts:
+            parts["code"] = parts["type"]
+        return looked, parts
     parts = cast(looked.columns, UNNAMED)
     names = {part.column.name: field if field != "time" else "date" for field, part in parts.items()}
     renamed = looked.renamed(names)
@@ -114,34 +117,42 @@ def _head(looked: Looked, gives: str) -> Table:
 
 
 def _event_tables(looked: Looked, parts: Parts) -> list[Table]:
-    """The tables of events over a file; several where a row tells of several events."""
+    """The tables of events over a file; several where a row tells of several events, or rows of unlike ones."""
     measures = money(looked, parts)
     found = kinds(looked, parts, measures)
-    table = _head(looked, "events") | {
+    tables = [_event_table(looked, parts, measures, found)]
+    if found.other:
+        tables.append(_event_table(looked, parts, measures, found.other))
+    if "due_day" in parts and "invoice_due" in found.names:
+        tables = _invoices(looked, parts, tables[0])
+    return _note_unused(looked, tables)
+
+
+OPTIONAL = ("item", "country", "channel", "code", "score", "counterparty")
+
+
+def _event_table(looked: Looked, parts: Parts, measures: dict[str, Guess], found: Kinds) -> Table:
+    head = _head(looked, "events")
+    table: Table = {
+        **head,
+        "name": Guess(f"{looked.name} {found.called}".strip()),
         "customer": _customer(looked, parts["customer"]),
         "time": _time(looked, parts["time"].column),
         "kind": found.kind,
     }
-    optional = ("ref", "event_id", "item", "country", "channel", "code", "score", "counterparty")
     transfer = any(kind.startswith("transfer") for kind in found.names)
-    wanted = [field for field in optional if field in parts and (field != "counterparty" or transfer)]
-    wanted = [field for field in wanted if field != "score" or found.names & {"survey", "complaint"}]
-    table |= {field: _of(parts[field]) for field in wanted[:2]} | measures
-    table |= {field: _of(parts[field]) for field in wanted[2:]}
+    left_out = {"counterparty": not transfer, "score": not found.names & {"survey", "complaint"}}
+    table |= {field: _of(parts[field]) for field in ("ref", "event_id") if field in parts} | measures
+    table |= {field: _of(parts[field]) for field in OPTIONAL if field in parts and not left_out.get(field)}
     if found.negative:
-        table["negative"] = Guess(list(found.negative), "positive numbers in a table of returns")
+        table["negative"] = Guess(list(found.negative), "numbers without the sign that they are to have")
     if found.both_sides:
         table["both_sides"] = Guess(True, "the partner's row is the same row")
     drop: list[Any] = [*found.drop]
     if "item" in parts and "purchase" in found.names:
         proposed = not_sales(parts["item"].column, looked.texts(parts["item"].column).unique().to_pylist())
         drop += [proposed] if proposed else []
-    tables = [table | ({"drop": drop} if drop else {})]
-    if "due_day" in parts and "invoice_due" in found.names:
-        tables = _invoices(looked, parts, tables[0])
-    if found.returns:
-        tables = _with_returns(looked, tables[0], found, measures)
-    return _note_unused(looked, tables)
+    return table | ({"drop": drop} if drop else {}) | ({"require": list(found.require)} if found.require else {})
 
 
 def _time(looked: Looked, column: Column) -> Guess:
@@ -188,33 +199,6 @@ def _invoices(looked: Looked, parts: Parts, table: Table) -> list[Table]:
         "drop": [{"rule": Guess("open", "not paid yet"), "when": Guess({settled.name: {"empty": True}})}],
     }
     return [invoices, payments]
-
-
-def _with_returns(looked: Looked, table: Table, found: Kinds, measures: dict[str, Guess]) -> list[Table]:
-    """Two tables over the rows where sales and what is given back both have positive amounts."""
-    column, codes = found.returns or ("", ())
-    amount = measures.get("amount")
-    signed = next((c for c in looked.columns if amount and c.name in (amount.value, *_factors(amount))), None)
-    if signed is None or (signed.number and signed.number.negative > 0):
-        return [table]
-    others = [code for c in looked.columns if c.name == column for code in c.codes if code not in codes]
-    positive = [field for field in ("amount", "cost", "quantity") if field in measures]
-    kept = list(table.get("drop", []))
-    sales = table | {
-        "kind": Guess("purchase", "all rows but those that give money back"),
-        "drop": [*kept, {"rule": Guess("given-back"), "when": Guess({column: {"any_of": list(codes)}})}],
-    }
-    returns = table | {
-        "name": Guess(f"{looked.name} returned"),
-        "kind": Guess("return", f"what the codes of {shown(column)} say"),
-        "negative": Guess(positive, "positive numbers of what is given back"),
-        "drop": [*kept, {"rule": Guess("sold"), "when": Guess({column: {"any_of": others}})}],
-    }
-    return [sales, returns]
-
-
-def _factors(amount: Guess) -> list[str]:
-    return amount.value["multiply"] if isinstance(amount.value, dict) else []
 
 
 def _customer_table(looked: Looked, parts: Parts, keys: set[str]) -> list[Table]:

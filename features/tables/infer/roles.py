@@ -29,7 +29,7 @@ _TIMES = " ".join(WORDS[each] for each in ("time", "time_other", "due", "settled
 def is_step(column: Column) -> bool:
     """Whether it may be a clock that only counts."""
     number = column.number
-    return column.whole and number is not None and number.low >= 0 and number.high < 100_000
+    return column.whole and number is not None and 0 <= number.low < number.high < 100_000
 
 
 def _number(column: Column) -> bool:
@@ -84,6 +84,7 @@ NAME = 5.0
 ROLES = (
     Role("customer", lambda c: (_name(c) or c.mail) and not c.constant and c.full > 0.2, (
         Clue(NAME, named("customer"), "its name says so"),
+        Clue(3.5, lambda c: c.mail, "an e-mail address, in want of an id"),
         Clue(2.5, named("customer_weak"), "its name may say so"),
         Clue(1, named("identifier"), ""),
         Clue(1, lambda c: c.repeats > 1.2, ""),
@@ -92,6 +93,7 @@ ROLES = (
     )),
     Role("time", lambda c: is_time(c) or (is_step(c) and says(c.name, WORDS["step"])), (
         Clue(3, is_time, "its cells read as times"),
+        Clue(2, lambda c: not is_time(c) and tokens(c.name)[0] in WORDS["step"].split(), ""),
         Clue(2, named("time"), ""),
         Clue(1.5, named("time_event"), ""),
         Clue(-3, named("time_other"), ""),
@@ -138,7 +140,7 @@ ROLES = (
         Clue(1, named("identifier"), ""),
         Clue(1, calls("sku code"), ""),
         Clue(-2, calls("name description desc bezeichnung title"), ""),
-        Clue(-4, calls("category group gruppe kategorie class type quantity count price line department"), ""),
+        Clue(-4, calls("category group gruppe kategorie class type quantity count price department"), ""),
     )),
     Role("category", _code, (Clue(NAME, named("category"), "its name says so"),)),
     Role("country", _code, (
@@ -146,6 +148,7 @@ ROLES = (
         Clue(-2, calls("phone birth origin"), ""),
     )),
     Role("channel", _code, (Clue(NAME, named("channel"), "its name says so"), Clue(-3, calls("payment"), ""))),
+    Role("type", _code, (Clue(NAME, named("type"), ""), Clue(-2, calls("payment product item customer card"), ""))),
     Role("code", _code, (Clue(NAME, named("code"), "its name says so"),)),
     Role("score", _number, (Clue(NAME, named("score"), "its name says so"),)),
     Role("counterparty", _name, (
@@ -153,7 +156,6 @@ ROLES = (
         Clue(3.5, named("counterparty_weak"), "another account than the customer's"),
         Clue(-1, lambda c: c.full > 0.95 and c.distinct < 20, ""),
     )),
-    Role("type", _code, (Clue(NAME, named("type"), ""), Clue(-2, calls("payment product item customer card"), ""))),
     Role("currency", _code, (Clue(NAME, named("currency"), ""),)),
     Role("valid_from", is_time, (Clue(NAME, named("valid_from"), "its name says so"),)),
     Role("signed_up", is_time, (

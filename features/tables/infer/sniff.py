@@ -192,7 +192,7 @@ def _dialect(path: Path, lines: list[str], encoding: str, why: str) -> Sniffed:
         return _with_header(records, body, written, said)
     split = [(n, line.split()) for n, line in enumerate(lines) if line.strip()]
     body = _body(split)
-    if body is None:
+    if body is None or body + 1 == len(split):
         raise _no_table(path, "no lines of cells, as many in each")
     return _with_header(split, body, {"type": "whitespace", "encoding": encoding}, ["blanks part the cells", why])
 

@@ -18,14 +18,15 @@ WORDS: dict[str, str] = {
     "ref": "order invoice receipt bestell bestellung rechnung auftrag beleg bon commande facture pedido factura "
     "ordine fattura objednavka faktura zamowienie bill voucher ticket basket cart booking document 订单 发票 заказ",
     "event": "transaction trans txn event row line entry record movement buchung payment operation 流水",
-    "time": "date datum time zeit timestamp datetime day tag fecha data jour ts dt created ordered placed purchased "
-    "occurred posted booked when called visited returned opened paid at 日期 时间 дата",
+    "time": "date datum dat time zeit timestamp datetime day tag fecha data jour ts dt created ordered placed "
+    "purchased occurred posted booked when called visited returned opened paid at 日期 时间 дата",
     "time_event": "order invoice purchase transaction trans sale bestell rechnung auftrag beleg buchung commande "
     "facture achat pedido factura compra ordine fattura event ordered purchased placed returned visited",
     "time_other": "due ship shipped delivery deliver birth geburt naissance expire expiry update updated modified "
     "changed faellig fallig echeance vencimiento scadenza settled settle paid end until to valid lieferdatum liefer",
     "step": "step steps time t day tick period hour week",
-    "due": "due faellig fallig echeance vencimiento scadenza splatnost verval maturity 到期",
+    "due": "due faellig fallig faelligkeit falligkeit nettofalligkeit echeance vencimiento scadenza "
+    "splatnost verval maturity 到期",
     "settled": "settled settle settlement paid payment bezahlt ausgleich cleared clearing paye paiement pagado pagato "
     "zaplaceno betaald collected 付款",
     "amount": "amount amt total value sum betrag umsatz summe netto brutto montant importe monto importo valor bedrag "
@@ -51,7 +52,7 @@ WORDS: dict[str, str] = {
     "counterparty_weak": "account konto iban compte cuenta",
     "type": "type typ kind art status vorgang movement direction dc sign soll haben transaktionstyp action event "
     "类型 тип",
-    "currency": "currency wahrung waehrung devise moneda valuta divisa ccy curr 币种",
+    "currency": "currency wahr waehr wahrung waehrung devise moneda valuta divisa ccy curr 币种",
     "valid_from": "valid_from valid gueltig gultig effective changed updated modified as_of snapshot",
     "signed_up": "signed signup registered registration registriert joined since opened created inscription alta "
     "anlage angelegt eroffn eroeffn beitritt kundeseit customer_since first_seen date datum 注册",
@@ -98,7 +99,8 @@ FAMILY_WORDS: dict[str, str] = {
 KIND_WORDS: dict[str, str] = {
     "return": "return returns retoure retouren refund refunds gutschriften avoirs devoluciones resi",
     "complaint": "complaint complaints reklamation reklamationen beschwerde ticket tickets reclamation reclamo claims",
-    "visit": "visit visits session sessions besuch besuche pageviews web visite visitas",
+    "visit": "visit visits view views pageview click clicks session sessions besuch besuche pageviews web visite "
+    "visitas",
     "quote": "quote quotes offer offers angebot angebote devis",
     "survey": "survey surveys umfrage nps feedback",
     "service_request": "service support calls call anfragen",
@@ -205,8 +207,16 @@ CURRENCY_WORDS: dict[str, str] = {
 NO_DECIMALS = frozenset({"JPY", "KRW", "HUF"})
 """Currencies whose amounts are whole."""
 
-LANGUAGES: dict[str, str] = {"CZ": "prijem vydaj vyber", "DE": "gutschrift storno soll haben eingang ausgang"}
-"""Country → codes that are words of its language."""
+LANGUAGES: dict[str, str] = {
+    "CZ": "prijem vydaj vyber datum castka zakaznik mnozstvi",
+    "DE": "gutschrift storno soll haben eingang ausgang kunde kundennr kundennummer betrag menge umsatz beleg belegnr",
+    "FR": "commande montant quantite prix unitaire achat facture",
+    "ES": "fecha pedido importe cantidad precio",
+    "IT": "ordine importo quantita prezzo fattura",
+    "PL": "klient kwota ilosc zamowienie data",
+    "NL": "klant bedrag aantal prijs datum",
+}
+"""Country → words of its language, as codes or in the names of columns; two of them tell it."""
 
 
 def tokens(name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -326,7 +327,57 @@ def test_positive_amounts_that_are_given_back_get_a_table_of_their_own(tmp_path:
     sales, refunds = proposed(tmp_path / "sales.csv")[0].tables
     assert isinstance(sales, EventTable) and isinstance(refunds, EventTable)
     assert (sales.kind, sales.drop[0].when["type"].any_of) == ("purchase", ("refund",))
-    assert (refunds.kind, refunds.negative, refunds.drop[0].when["type"].any_of) == ("return", ("amount",), ("sale",))
+    assert (refunds.kind, refunds.negative, refunds.require[0].that["type"].any_of) == (
+        "return",
+        ("amount",),
+        ("refund",),
+    )
+
+
+def table_of(folder: Path, name: str, header: str, rows: Sequence[str]) -> Source:
+    """The proposal for one CSV file."""
+    (folder / f"{name}.csv").write_text("\n".join([header, *rows, ""]))
+    return proposed(folder / f"{name}.csv")[0]
+
+
+def test_an_account_statement_gives_what_came_in_and_what_went_out(tmp_path: Path) -> None:
+    """Signed amounts beside a balance are a bank's, not a shop's; what goes out becomes positive."""
+    rows = [f"{44000000 + i % 30},2023-01-{i % 28 + 1:02d},{(-1) ** i * (i % 90 + 1)}.50,{i}.10" for i in range(200)]
+    into, out = table_of(tmp_path, "statement", "AccountNumber,PostingDate,Amount,Balance", rows).tables
+    assert isinstance(into, EventTable) and isinstance(out, EventTable)
+    assert (into.kind, into.negative, into.drop[0].when["Amount"].below) == ("transfer_in", (), 0)
+    assert (out.kind, out.negative, out.require[0].that["Amount"].below) == ("transfer_out", ("amount",), 0)
+
+
+def test_a_log_of_many_kinds_keeps_the_known_ones(tmp_path: Path) -> None:
+    """A view is no purchase; what a code stands for that we do not know is left out, and asked."""
+    codes = ("view", "view", "cart", "purchase")
+    rows = [f"2023-01-{i % 28 + 1:02d} 10:00:00 UTC,{codes[i % 4]},{i % 30},{i % 9}.10,{i % 50}" for i in range(400)]
+    table = only_events(table_of(tmp_path, "log", "event_time,event_type,product_id,price,user_id", rows))
+    assert [(rule.is_, rule.when and rule.when["event_type"].any_of) for rule in table.kind_rules] == [
+        ("purchase", ("purchase",)),
+        ("visit", None),
+    ]
+    assert table.drop[0].when["event_type"].any_of == ("cart",)
+    assert table.time.format == "%Y-%m-%d %H:%M:%S %Z"
+
+
+def test_cancelled_orders_are_no_sales(tmp_path: Path) -> None:
+    """By an order's status, not by what it is called."""
+    rows = [
+        f"{i},{i % 40},{'canceled' if i % 11 == 0 else 'delivered'},2023-01-{i % 28 + 1:02d},{i}.5" for i in range(200)
+    ]
+    table = only_events(table_of(tmp_path, "orders", "order_id,customer_id,order_status,order_date,value", rows))
+    assert (table.kind, table.drop[0].when["order_status"].any_of) == ("purchase", ("canceled",))
+
+
+def test_without_an_id_the_mail_address_is_the_customer(tmp_path: Path) -> None:
+    """It becomes a pseudonym like any id; that it stands in for one is said."""
+    rows = [f"#{i},p{i % 40}@example.org,2023-01-{i % 28 + 1:02d} 10:00:00 +0000,{i % 40}.5" for i in range(200)]
+    (tmp_path / "orders.csv").write_text("\n".join(["Name,Email,Created at,Total", *rows, ""]))
+    source, _, doubts = proposed(tmp_path / "orders.csv")
+    assert only_events(source).customer == "Email" and any("is this the customer?" in doubt for doubt in doubts)
+    assert only_events(source).time.format == "%Y-%m-%d %H:%M:%S %z"
 
 
 COLUMN = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30).filter(lambda name: name.strip())
@@ -344,6 +395,41 @@ def test_whatever_columns_are_called_the_file_names_them_the_same(names: list[st
     found = only_events(read_config(Source, source_text(proposal, ["t.csv"]), "proposal"))
     assert found.format.columns == tuple(keys)
     assert {found.customer, found.time.column, found.ref, found.amount} <= {*keys, None}
+
+
+CELL = st.sampled_from(
+    ["", " ", "1", "0", "-1", "1,5", "1.5", "€ 3", "(2.00)", "2023-01-02", "01/02/2023", "12:30", "1e9", "1700000000",
+     "c1", "c2", "a@b.de", "yes", "no", "refund", "credit", "debit", "NaN", "x" * 300, "ä", "中",
+     "\u2028", "\x0b", '"', "'"]
+)  # fmt: skip
+NAME = st.sampled_from(
+    ["customer", "date", "amount", "qty", "price", "type", "status", "id", "order", "due date", "paid", "account",
+     "from", "to", "step", "currency", "email", "birth", "newsletter", "balance", "country", "sku", "", "x", "date"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_table_is_too_strange_for_an_answer(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever stands in the cells, there is a source file that loads, or a letter."""
+    width = data.draw(st.integers(1, 7))
+    row = st.lists(CELL, min_size=width, max_size=width)
+    rows = [data.draw(st.lists(NAME, min_size=width, max_size=width)), *data.draw(st.lists(row, max_size=25))]
+    sign = data.draw(st.sampled_from([",", ";", "\t", " "]))
+    path = tmp_path_factory.mktemp("strange") / "t.csv"
+    path.write_bytes("\n".join(map(sign.join, rows)).encode(data.draw(st.sampled_from(["utf-8", "utf-16", "gb18030"]))))
+    with contextlib.suppress(InputError):
+        proposed(path)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(content=st.binary(max_size=2_000))
+def test_no_bytes_are_too_strange_for_an_answer(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Any bytes are a table or a letter."""
+    path = tmp_path_factory.mktemp("bytes") / "t"
+    path.write_bytes(content)
+    with contextlib.suppress(InputError):
+        proposed(path)
 
 
 def test_a_header_with_empty_names_gets_names_of_its_own(tmp_path: Path) -> None:
