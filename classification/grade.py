@@ -27,6 +27,7 @@ from features.catalogue import NAMES, POSITION
 from features.company import Company
 from features.errors import InputError
 from features.population import POPULATION, Ranks, population_features
+from features.tables.consents import read_consents
 from features.workspace import Workspace, damaged, read_json, staged, write_json
 from training.recipes import CHURN, RECIPES, VALUE
 from training.release import SCHEME_FILE, Release
@@ -114,12 +115,18 @@ def take_snapshot(release: Release, base: Snapshot, origin: Origin) -> LiveSet:
 
 
 def classify(workspace: Workspace, release: Release, base: Snapshot, origin: Origin) -> tuple[LiveSet, Path]:
-    """Grade a base with a release and write the snapshot's folder, all or nothing; same input, same bytes."""
+    """Grade a base with a release and write the snapshot's folder, all or nothing; same input, same bytes.
+
+    Each grade says whether the customer objects to marketing today.
+    """
     live = take_snapshot(release, base, origin)
     graded = live.grade(base.rows)
     folder = workspace.grades / f"{base.as_of.isoformat()}-v{release.version}"
+    objected = read_consents(workspace.tables).no_marketing
+    table = _as_table(live, base, graded)
+    table = table.append_column("no_marketing", pa.array([id_ in objected for id_ in base.ids], pa.bool_()))
     with staged(folder) as new:
-        pq.write_table(_as_table(live, base, graded), new / "grades.parquet", compression="zstd")
+        pq.write_table(table, new / "grades.parquet", compression="zstd")
         arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
         np.savez(new / "ranks.npz", **arrays)
         write_json(new / "snapshot.json", _as_json(live, base, graded))

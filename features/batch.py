@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,12 +78,17 @@ def write_features(
     folder: Path,
     progress: Progress = silent,
     threads: int | None = None,
+    but: Collection[str] = (),
 ) -> None:
-    """The rows of `feature_table` as Parquet files in `folder`, one per block, whatever their size."""
+    """The rows of `feature_table` as Parquet files in `folder`, one per block, whatever their size.
+
+    but: pseudonyms of customers who are left out.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     schema, writers, lock = row_schema(features), {}, Lock()
 
     def write(block: int, table: pa.Table) -> None:
+        table = without(table, but)
         with lock:
             if block not in writers:
                 writers[block] = _writer(folder / f"part-{block:05d}.parquet", schema)
@@ -102,6 +107,11 @@ def row_schema(features: Sequence[AnyFeature]) -> pa.Schema:
     """The columns of a table of feature rows."""
     own = [pa.field("customer_id", pa.string(), nullable=False), pa.field("as_of", pa.date32(), nullable=False)]
     return pa.schema([*own, *(pa.field(feature.name, pa.float64()) for feature in features)])
+
+
+def without(table: pa.Table, ids: Collection[str]) -> pa.Table:
+    """A table without the rows of some customers."""
+    return table.filter(pc.invert(pc.is_in(table["customer_id"], pa.array(sorted(ids), pa.string())))) if ids else table
 
 
 def matrix(table: pa.Table, names: Sequence[str]) -> NDArray[np.float64]:
@@ -163,8 +173,8 @@ def usable_cores() -> int:
 
 
 def _known_customers(customers: Path) -> tuple[Ids, NDArray[np.int32]]:
-    """The customers with attributes, and the first day one was valid."""
-    table = pq.read_table(customers, columns=["customer_id", "valid_from"])
+    """The customers with attributes, and the first day one was valid; a consent makes nobody a customer."""
+    table = pq.read_table(customers, columns=["customer_id", "valid_from"], filters=pc.field("family") != "consent")
     table = table.set_column(1, "since", pc.fill_null(table["valid_from"], date(1900, 1, 1)))
     first = pa.TableGroupBy(table, "customer_id").aggregate([("since", "min")]).combine_chunks()
     since = first["since_min"].combine_chunks().view(pa.int32())

@@ -40,9 +40,9 @@ def feature_frame(
 ) -> DataFrame:
     """The rows of `features.batch.feature_table`, lazily: `customer_id`, `as_of`, then a double per feature.
 
-    events and customers have the columns of EVENTS and CUSTOMERS (of customers only `customer_id` and `valid_from` are
-    read), rows in any order; timestamps are instants, whatever the time zone of the session. Null where a feature has
-    no answer. Rows are sorted by customer and date within a partition, and a customer is in one partition. A task
+    events and customers have the columns of EVENTS and CUSTOMERS (of customers `customer_id`, `valid_from` and `family`
+    are read), rows in any order; timestamps are instants, whatever the time zone of the session. Null where a feature
+    has no answer. Rows are sorted by customer and date within a partition, and a customer is in one partition. A task
     holds the packed events of about `rows` rows, and all of one customer.
 
     Raises ValueError for a bad list of features, and Spark's AnalysisException for a missing column. A row that breaks
@@ -53,7 +53,7 @@ def feature_frame(
     program, schema = compile_features(features), row_schema(features)
     dates = np.array(sorted({day_number(day) for day in as_ofs}), np.int32)
     first = sql.min(sql.coalesce("valid_from", sql.date_from_unix_date(sql.lit(FIRST_DAY))))
-    known = customers.groupBy("customer_id").agg(first.alias("since"))
+    known = customers.where("family <> 'consent'").groupBy("customer_id").agg(first.alias("since"))
     both = events.select(*columns_read(program)).unionByName(known, allowMissingColumns=True)
 
     def task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -69,7 +69,7 @@ def staged(folder: Path, keep: bool = False) -> Iterator[Path]:
     unlink them, and never write into them.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _clear_up(folder)
+    clear_up(folder)
     new = folder.with_name(f".{folder.name}.new-{os.getpid()}")
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     new.mkdir(mode=0o700)
@@ -94,7 +94,7 @@ def _link(old: str, new: str) -> None:
         shutil.copy2(old, new)
 
 
-def _clear_up(folder: Path) -> None:
+def clear_up(folder: Path) -> None:
     """What a killed run left: bring back the old folder if it was on its way out, remove what was half made."""
     for left in sorted(folder.parent.glob(f".{folder.name}.*-*")):
         pid = left.name.rpartition("-")[2]

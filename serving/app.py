@@ -42,7 +42,8 @@ router = APIRouter()
 @router.post("/v1/score", response_model=CustomerScore, summary="Score and classify one customer from its own events")
 def score(body: ScoreRequest, live: Live) -> JSONResponse:
     """Features up to `as_of`, every model of the live set, classes and code by its scheme."""
-    return JSONResponse(live.scorer.score(body))
+    said = _consents(live, body.customer_id)
+    return JSONResponse(live.scorer.score(body) | said)
 
 
 @router.get(
@@ -50,10 +51,19 @@ def score(body: ScoreRequest, live: Live) -> JSONResponse:
 )
 def customer(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
     """What the last grading of the whole base said of the customer."""
+    said = _consents(live, customer_id)
     found = live.store.get(live.scorer.pseudonyms.of(customer_id))
     if found is None:
         raise HTTPException(404, "no graded customer of that id")
-    return JSONResponse(found | {"customer_id": customer_id})
+    return JSONResponse(found | {"customer_id": customer_id} | said)
+
+
+def _consents(live: Service, customer_id: str) -> dict[str, bool]:
+    """What an answer says of consents; whoever objects to profiling gets none."""
+    no_profiling, no_marketing = live.store.consents(live.scorer.pseudonyms.of(customer_id))
+    if no_profiling:
+        raise HTTPException(403, "this customer has objected to profiling")
+    return {"no_marketing": no_marketing}
 
 
 @router.get("/v1/release", response_model=ReleaseOut, summary="What is live")
@@ -92,7 +102,7 @@ def create_app(service: Service) -> FastAPI:
         title="customer-scoring",
         description=f"Scores and classes of the customers of: {title}.",
         lifespan=lifespan,
-        responses={422: {"model": Problem}, 404: {"model": Problem}, 503: {"model": Problem}},
+        responses={status: {"model": Problem} for status in (403, 404, 422, 503)},
     )
     app.state.service = None
     app.include_router(router)

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import quarantine_commands
+from serving import identity_commands, privacy_commands, quarantine_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -35,6 +35,7 @@ from serving.source_commands import source_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(source_app, name="source")
+privacy_commands.register(app)
 
 
 def main() -> None:
@@ -142,6 +143,7 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 
 
 app.add_typer(quarantine_commands.app, name="quarantine")
+app.add_typer(identity_commands.app, name="identity")
 
 
 @app.command()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from features.progress import Progress
 from features.tables.sources import load_source
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+MANY = 1_000
+"""Of so many things it is worth telling how many are done in a second."""
 
 SourceOption = Annotated[str, typer.Option("--source", help="a name in configs/sources, or a YAML file")]
 HomeOption = Annotated[Path | None, typer.Option("--home", help="the workspace; by default data/<source>")]
@@ -58,9 +62,18 @@ def open_job(source: str, home: Path | None, raw: Path | None = None, scheme: st
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """A bar on stderr for each thing that is being done."""
-    columns = (TextColumn("{task.description:<28}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+    left = TimeRemainingColumn(compact=True, elapsed_when_finished=True)
+    columns = (TextColumn("{task.description:<28}"), BarColumn(30), MofNCompleteColumn(), left, _Speed())
     with Bars(*columns, console=err) as bars:
         yield _bars(bars)
+
+
+class _Speed(ProgressColumn):
+    """How many a second, where there are many."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed and (task.total or 0) > MANY else "")
 
 
 def _bars(bars: Bars) -> Progress:

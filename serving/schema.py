@@ -158,6 +158,7 @@ class CustomerScore(BaseModel):
     standing: dict[str, float | None] = Field(description="population features: where it stands in the snapshot's base")
     classes: dict[str, CustomerClass]
     code: str
+    no_marketing: bool = Field(description="the customer objects to marketing")
     live: Version
 
 

@@ -15,6 +15,7 @@ from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
 from features.tables.counts import Counts
+from features.tables.ledger import Finding
 from features.tables.run import Ingested
 from features.tables.sources import CustomerTable, Source
 from features.workspace import read_json
@@ -156,7 +157,35 @@ def catalogue() -> Table:
     return table
 
 
+def findings(found: Sequence[Finding]) -> Table:
+    """Pairs of ids by number: what was found, and what was decided."""
+    table = _table(f"{len(found):,} pairs of ids", "merge", "state", "found", "probability", "why", "decided by")
+    for f in sorted(found, key=lambda f: (f.state != "proposed", -(f.probability or 0), f.merge)):
+        decided = f"{f.decided_by}, {f.decided_at:%Y-%m-%d}" if f.decided_at else ""
+        table.add_row(f"{f.merge}", f.state, f.how, _probability(f), ", ".join(f.reasons), decided)
+    return table
+
+
+def side_by_side(finding: Finding, sides: tuple[dict[str, str], dict[str, str]]) -> Table:
+    """The two ids of a finding; fact → value."""
+    title = f"Merge {finding.merge}: {finding.state}, {_probability(finding) or finding.how}"
+    table = _table(f"{title}; {', '.join(finding.reasons)}", "", "this one", "came first")
+    for fact in sides[0]:
+        table.add_row(fact, sides[0][fact], sides[1][fact])
+    return table
+
+
+def _probability(finding: Finding) -> str:
+    return "" if finding.probability is None else f"{finding.probability:.1%}"
+
+
 TEXTS = {
+    "why",
+    "state",
+    "found",
+    "decided by",
+    "this one",
+    "came first",
     "rule",
     "wanted",
     "meaning",

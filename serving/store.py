@@ -1,12 +1,19 @@
-"""The last graded state of every customer, by pseudonym: one SQLite file per grading snapshot, read-only once made."""
+"""The last graded state of every customer, by pseudonym, and who objects to what: one SQLite file per grading snapshot.
+
+An id that is merged with another has no record of its own: it is an alias of its survivor. A file is never written
+into: a newer one takes its place, and an open store turns to it at the next question.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -15,32 +22,70 @@ import pyarrow.parquet as pq
 from classification.grade import RANKED, Graded, LiveSet
 from features.population import POPULATION
 from features.progress import Progress, silent
+from features.tables.consents import Consents, read_consents
+from features.tables.merges import read_merges
+from features.tables.rewrite import Rewritten, digest
 from features.workspace import Workspace, damaged
 from serving.scorer import record
 from training.recipes import RECIPES
 
 BATCH = 50_000
 
+SCHEMA = """
+CREATE TABLE customers (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE aliases (id TEXT PRIMARY KEY, survivor TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE consents (id TEXT PRIMARY KEY, no_profiling INT, no_marketing INT) WITHOUT ROWID;
+"""
+KNOWN = "SELECT 1 FROM customers WHERE id = :id UNION ALL SELECT 1 FROM aliases WHERE :id IN (id, survivor)"
+
+GET = "SELECT record FROM customers WHERE id = coalesce((SELECT survivor FROM aliases WHERE id = :id), :id)"
+
 
 class Store:
     """Reads the records of one snapshot; safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        try:
-            self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
-            self._db.execute("SELECT count(*) FROM customers").fetchone()
-        except sqlite3.Error as error:
-            raise damaged(path, error) from None
+        self._path, self._lock = path.resolve(), Lock()
+        self._file = _identity(self._path)
+        self._db = _open(self._path)
 
     def get(self, pseudonym: str) -> dict[str, object] | None:
         """The record of a customer, or None."""
-        found = self._db.execute("SELECT record FROM customers WHERE id = ?", (pseudonym,)).fetchone()
+        found = self._current().execute(GET, {"id": pseudonym}).fetchone()
         return json.loads(found[0]) if found else None
+
+    def consents(self, pseudonym: str) -> tuple[bool, bool]:
+        """Whether a customer objects to profiling, and to marketing."""
+        asked = "SELECT no_profiling, no_marketing FROM consents WHERE id = ?"
+        found = self._current().execute(asked, (pseudonym,)).fetchone()
+        return (bool(found[0]), bool(found[1])) if found else (False, False)
 
     def close(self) -> None:
         """Let the file go."""
         self._db.close()
+
+    def _current(self) -> sqlite3.Connection:
+        """The file that is there now; while one takes the place of another, the one that was."""
+        with self._lock, contextlib.suppress(FileNotFoundError):
+            there = _identity(self._path)
+            if there != self._file:
+                self._db, self._file = _open(self._path), there
+        return self._db
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        for table in ("customers", "aliases", "consents"):
+            db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise damaged(path, error) from None
+    return db
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def store_path(workspace: Workspace, live: LiveSet) -> Path:
@@ -57,13 +102,50 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, progress: Progres
     try:
         with sqlite3.connect(new) as db:
             db.execute("PRAGMA journal_mode = OFF")
-            db.execute("CREATE TABLE customers (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID")
+            db.executescript(SCHEMA)
             db.executemany("INSERT INTO customers VALUES (?, ?)", _records(live, folder, progress))
+            db.executemany("INSERT INTO aliases VALUES (?, ?)", read_merges(workspace.tables).items())
+            db.executemany("INSERT INTO consents VALUES (?, ?, ?)", _said(read_consents(workspace.tables)))
         db.close()
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
     return path
+
+
+def revise(path: Path, gone: frozenset[str], consents: Consents) -> Rewritten | None:
+    """Put a file in the place of a store that lacks the records of `gone`, freed pages too, and knows `consents`.
+
+    None, and the file is as it was, when it says so already.
+    """
+    count = "SELECT count(*) FROM customers"
+    with contextlib.closing(_open(path)) as db:
+        rows: int = db.execute(count).fetchone()[0]
+        known = [id_ for id_ in gone if db.execute(KNOWN, {"id": id_}).fetchone()]
+        if not known and db.execute("SELECT * FROM consents ORDER BY id").fetchall() == _said(consents):
+            return None
+    before = digest(path)
+    new = path.with_suffix(f".{os.getpid()}.new")
+    try:
+        shutil.copyfile(path, new)
+        with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = OFF")
+            db.execute("PRAGMA secure_delete = ON")
+            for column in ("customers WHERE id", "aliases WHERE id", "aliases WHERE survivor"):
+                db.executemany(f"DELETE FROM {column} = ?", [(id_,) for id_ in gone])
+            db.execute("DELETE FROM consents")
+            db.executemany("INSERT INTO consents VALUES (?, ?, ?)", _said(consents))
+            left: int = db.execute(count).fetchone()[0]
+            db.execute("VACUUM")
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    return Rewritten(path.name, before, digest(path), rows, left)
+
+
+def _said(consents: Consents) -> list[tuple[str, int, int]]:
+    ids = sorted(consents.no_profiling | consents.no_marketing)
+    return [(id_, int(id_ in consents.no_profiling), int(id_ in consents.no_marketing)) for id_ in ids]
 
 
 def _records(live: LiveSet, folder: Path, progress: Progress) -> Iterator[tuple[str, bytes]]:

@@ -61,7 +61,7 @@ def train(
     test = base.snapshots[cuts.test]
     models: dict[str, Model] = {}
     skipped: dict[str, str] = {}
-    predictions: dict[str, dict[str, Array]] = {}
+    predictions: dict[str, dict[str, NDArray[Any]]] = {}
     stabilities: dict[str, float] = {}
     for done, recipe in enumerate(RECIPES):
         progress("fit models", done, len(RECIPES))
@@ -187,8 +187,8 @@ def _fit(recipe: Recipe, base: Base, days: tuple[date, ...], at: date) -> Model:
     return fit(recipe, list(examples.values()), season, rhythm, settings.horizon_days, settings.boosting, settings.seed)
 
 
-def _judge(recipe: Recipe, base: Base) -> dict[str, Array]:
-    """Actual, candidate's and baselines' answers for the eligible customers of the test date."""
+def _judge(recipe: Recipe, base: Base) -> dict[str, NDArray[Any]]:
+    """Pseudonyms, actual, candidate's and baselines' answers of the eligible customers of the test date."""
     test = base.snapshots[base.cuts.test]
     asked = _asked(base, test.as_of)
     rows, horizon = test.rows[asked], base.settings.horizon_days
@@ -196,6 +196,7 @@ def _judge(recipe: Recipe, base: Base) -> dict[str, Array]:
     actual = _examples(recipe, base, test.as_of)
     model = _fit(recipe, base, base.cuts.train, test.as_of)
     return {
+        "customer_id": test.ids[asked],
         "actual": actual.label if actual else np.empty(0),
         CANDIDATE: model.predict(rows, horizon),
         **baselines(recipe, examples, test.rows, rows, horizon),

@@ -65,7 +65,7 @@ def predictions(workspace: Workspace, recipe: Recipe) -> dict[str, Array]:
     if not path.exists():
         return {}
     table = read_parquet(path)
-    return {name: table[name].to_numpy() for name in table.column_names}
+    return {name: table[name].to_numpy() for name in table.column_names if name != "customer_id"}
 
 
 def judge(workspace: Workspace) -> list[Verdict]:

@@ -19,6 +19,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from features.catalogue import NAMES, POSITION
+from features.catalogue.confidential import CONFIDENTIAL
 from features.workspace import read_json, write_json
 from training.recipes import CHURN, VALUE, Boosting, Recipe
 from training.rhythm import COLUMNS as RHYTHM_COLUMNS
@@ -27,6 +28,8 @@ from training.rhythm import Rhythm
 Array = NDArray[np.float64]
 
 RFMT = ("recency_days", "orders", "spend", "tenure_days")
+
+_HIDDEN = sorted(POSITION[name] for name in CONFIDENTIAL)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class ChurnModel:
 
     def _log_odds(self, rows: Array, horizon_days: int) -> Array:
         rhythm = self.rhythm.columns(rows, horizon_days)
-        boosted = _predict(self.booster, np.column_stack([rows, rhythm]), raw_score=True)
+        boosted = _predict(self.booster, _inputs(rows, rhythm), raw_score=True)
         return np.asarray((boosted + self.platt.log_odds(rhythm[:, 0]) + self.logistic.log_odds(rows)) / 3)
 
     def at_level(self, season: Examples, horizon_days: int) -> ChurnModel:
@@ -167,7 +170,7 @@ class ValueModel:
 
     def _blend(self, rows: Array, horizon_days: int) -> Array:
         rhythm = self.rhythm.columns(rows, horizon_days)
-        boosted = _predict(self.booster, np.column_stack([rows, rhythm])) * self.unit
+        boosted = _predict(self.booster, _inputs(rows, rhythm)) * self.unit
         return np.asarray((boosted + np.maximum(rhythm[:, 2], 0.0)) / 2)
 
     def at_level(self, season: Sequence[Examples], horizon_days: int) -> ValueModel:
@@ -210,12 +213,19 @@ def fit(
     columns = np.vstack([each.rhythm.columns(each.rows, horizon_days) for each in examples])
     label = np.concatenate([each.label for each in examples])
     if recipe is CHURN:
-        booster = _boost("binary", np.column_stack([rows, columns]), label, boosting, seed)
+        booster = _boost("binary", _inputs(rows, columns), label, boosting, seed)
         churn = ChurnModel(booster, rhythm, fit_platt(columns[:, 0], label), fit_logistic(rows, label))
         return churn.at_level(season, horizon_days) if season else churn
     unit = float(label.mean())
-    booster = _boost("tweedie", np.column_stack([rows, columns]), label / unit, boosting, seed)
+    booster = _boost("tweedie", _inputs(rows, columns), label / unit, boosting, seed)
     return ValueModel(booster, rhythm, unit).at_level([season] if season else examples, horizon_days)
+
+
+def _inputs(rows: Array, rhythm: Array) -> Array:
+    """What LightGBM sees: features and BTYD outputs, without those that a customer must not learn of."""
+    table = np.column_stack([rows, rhythm])
+    table[:, _HIDDEN] = np.nan
+    return table
 
 
 def _boost(objective: str, table: Array, label: Array, boosting: Boosting, seed: int) -> lgb.Booster:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,15 @@ def latest_version(source: str) -> int | None:
     with _reported():
         found = connect().search_model_versions(f"name = '{model_name(source)}'")
     return max((int(version.version) for version in found), default=None)
+
+
+def trained_through(source: str) -> dict[int, date]:
+    """Version → the day before which its customers were known, for every registered release of a source."""
+    client = connect()
+    with _reported():
+        found = client.search_model_versions(f"name = '{model_name(source)}'")
+        runs = {int(each.version): client.get_run(str(each.run_id)) for each in found}
+    return {version: date.fromisoformat(run.data.params["trained_through"]) for version, run in sorted(runs.items())}
 
 
 def tags_of(source: str, version: int) -> dict[str, str]:

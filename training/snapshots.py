@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from features.attributes import attribute_table
-from features.batch import matrix, write_features
+from features.batch import matrix, without, write_features
 from features.catalogue import CATALOGUE, NAMES
 from features.company import Company
 from features.progress import Progress, silent
+from features.tables.consents import read_consents
 from features.workspace import Workspace, read_json, read_parquet, staged, write_json
 from training.backtest import Cuts
 from training.labels import closes, label_features
@@ -45,14 +46,21 @@ class Origin:
 
 
 def write_snapshots(workspace: Workspace, origin: Origin, cuts: Cuts, progress: Progress = silent) -> None:
-    """Compute features and labels of all dates of `cuts` into `workspace.features`, all or nothing."""
+    """Compute features and labels of all dates of `cuts` into `workspace.features`, all or nothing.
+
+    Who objects to profiling today is left out, whatever the date.
+    """
     company, horizon_days = origin.company, origin.horizon_days
     labels = label_features(horizon_days)
     ends = [closes(day, horizon_days) for day in cuts.labelled]
+    objected = read_consents(workspace.tables).no_profiling
     with staged(workspace.features) as folder:
-        write_features(workspace.tables, company, CATALOGUE, cuts.all, folder / "features.parquet", progress)
-        write_features(workspace.tables, company, labels, ends, folder / "labels.parquet")
-        pq.write_table(attribute_table(workspace.tables, cuts.all), folder / "attributes.parquet", compression="zstd")
+        write_features(
+            workspace.tables, company, CATALOGUE, cuts.all, folder / "features.parquet", progress, but=objected
+        )
+        write_features(workspace.tables, company, labels, ends, folder / "labels.parquet", but=objected)
+        attributes = without(attribute_table(workspace.tables, cuts.all), objected)
+        pq.write_table(attributes, folder / "attributes.parquet", compression="zstd")
         write_json(folder / "cuts.json", {**vars(origin), "company": company.model_dump(), **cuts.to_json()})
 
 
@@ -69,10 +77,11 @@ def read_origin(workspace: Workspace) -> Origin:
 
 
 def read_snapshots(workspace: Workspace, dates: Sequence[date]) -> list[Snapshot]:
-    """The snapshots of `dates`, in their order."""
+    """The snapshots of `dates`, in their order, without those who objected to profiling since they were written."""
     folder = workspace.needs(workspace.features, "scoring features")
     horizon = timedelta(days=read_json(folder / "cuts.json")["horizon_days"])
-    features = read_parquet(folder / "features.parquet")
+    objected = read_consents(workspace.tables).no_profiling
+    features = without(read_parquet(folder / "features.parquet"), objected)
     labels = read_parquet(folder / "labels.parquet")
     return [_snapshot(day, _at(features, day), _at(labels, day + horizon)) for day in dates]
 

@@ -15,7 +15,7 @@ from features.errors import InputError
 from features.tables.case_rules import REPEATED_KEY, case_columns, case_rules
 from features.tables.chunks import NUMBER, Chunk
 from features.tables.counts import Counts
-from features.tables.intake import tombstone
+from features.tables.person import tombstone
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
 from features.tables.raw import cell, need_column

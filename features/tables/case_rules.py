@@ -38,12 +38,12 @@ def case_columns(source: TableSource) -> dict[str, str]:
 
 def case_rules(source: TableSource, columns: list[str], place: str) -> tuple[Rule, ...]:
     """The rules of a row, in the order in which they count. field: the column whose cell may be shown, or nothing."""
-    rules = [MISSING_KEY] if source.key is not None else []
+    rules, written = [MISSING_KEY] if source.key is not None else [], (source.format.decimal, source.currency)
     for own in source.require:
         if own.rule in RESERVED | {MISSING_KEY.id, REPEATED_KEY.id}:
             raise InputError(f"{place}: require", f"the rule '{own.rule}'", "a name not yet in use")
-        holds = sql_condition(own.that, columns, f"{place}: require")
-        asked = sql_condition(own.when, columns, f"{place}: require") if own.when else "true"
+        holds = sql_condition(own.that, columns, f"{place}: require", *written)
+        asked = sql_condition(own.when, columns, f"{place}: require", *written) if own.when else "true"
         wanted = f"what `require` says of {', '.join(own.that)}"
         rules.append(Rule(own.rule, own.otherwise, f"{asked} AND NOT ({holds})", wanted, ""))
     for name, part in {"label": source.label, "split": source.split}.items():

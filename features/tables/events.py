@@ -38,6 +38,9 @@ KINDS = (
 )
 """What can happen. The position is the code of the kind inside the kernel: only ever append."""
 
+CONFIDENTIAL_KINDS = ("list_hit", "suspicious_report", "due_diligence_refused")
+"""What a customer must not learn of: no answer to it, and no score, may depend on these."""
+
 FAMILIES = ("social", "behavioural", "value", "demand", "risk", "occupational", "discipline", "private", "consent")
 """What a feature or an attribute speaks of. `private` reaches no model, no log and not MLflow; `consent` no model."""
 

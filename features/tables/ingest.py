@@ -9,12 +9,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from features.errors import InputError
 from features.progress import Progress, silent
+from features.tables.counts import Counts
 from features.tables.postgres import dump_table
 from features.tables.privacy import Pseudonyms
 from features.tables.readers import table_files
@@ -38,16 +40,17 @@ def ingest(
 ) -> Ingested:
     """Read what is new of the tables of `source` in the folder `raw` into `workspace.tables`.
 
-    now: the instant of the run. afresh: forget what was read before (not who was forgotten or merged), and read every
-    file again. Raises InputError for a file, column, cell or rule that a person must mend; then nothing has changed.
+    now: the instant of the run. afresh: read every file again, each as known when it was first read; who was forgotten
+    or merged stays so, what was released from quarantine waits there again. Raises InputError for a file, column, cell
+    or rule that a person must mend; then nothing has changed.
     """
     _check_rules(source)
     now = now or datetime.now(UTC)
     with staged(workspace.tables, keep=True) as folder:
+        before = load_received(folder, source)
         if afresh:
             _start_afresh(folder)
-        received = load_received(folder, source)
-        if received.mapping != mapping_digest(source):
+        elif before.mapping != mapping_digest(source):
             raise InputError(
                 f"{source.name}.yaml",
                 "another reading of the tables than before",
@@ -55,15 +58,40 @@ def ingest(
                 "Read every file again with `scoring ingest --afresh`.",
             )
         with scratch_folder(folder) as scratch:
-            found = [each for table in source.tables for each in _files(table, raw, scratch, received)]
-            events = [path for table, path, _ in found if isinstance(table, EventTable)]
-            run = Run(source, folder, scratch, pseudonyms, bins_for(events), now, progress)
-            for table, path, _ in sorted(found, key=lambda each: _order(each[0])):
-                run.read(table, path)
-            done = run.finish() if found else Ingested(list(run.findings.counts.values()))
-        if found:
-            write_json(folder / "received.json", received.plus(now, [file for _, _, file in found]).to_json())
+            found = list(_files(source, raw, scratch, frozenset() if afresh else before.files))
+            bins = bins_for([each.path for each in found if isinstance(each.table, EventTable)])
+            done = Ingested([Counts(table.name) for table in source.tables])
+            for moment, files in _runs(before, found, now):
+                with scratch_folder(scratch) as own:
+                    run = Run(source, folder, own, pseudonyms, bins, moment, progress)
+                    for each in sorted(files, key=lambda each: _order(each.table)):
+                        run.read(each.table, each.path)
+                    done = done.plus(run.finish())
+                received = load_received(folder, source).plus(moment, [each.file for each in files])
+                write_json(folder / "received.json", received.to_json())
     return done
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file of a table that is to be read."""
+
+    table: Table
+    path: Path
+    file: File
+
+
+def _runs(before: Received, found: list[_Found], now: datetime) -> Iterator[tuple[datetime, list[_Found]]]:
+    """The files by the instant at which they were first read; those that never were, now."""
+    left = list(found)
+    for at, files in before.runs:
+        seen = {(file.table, file.sha256) for file in files}
+        mine = [each for each in left if (each.file.table, each.file.sha256) in seen]
+        left = [each for each in left if each not in mine]
+        if mine:
+            yield datetime.fromisoformat(at), mine
+    if left:
+        yield now, left
 
 
 @contextmanager
@@ -77,20 +105,20 @@ def scratch_folder(tables: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _files(table: Table, raw: Path, scratch: Path, received: Received) -> Iterator[tuple[Table, Path, File]]:
-    """The files of a table that no run has read."""
-    if table.database is not None:
-        path = scratch / f"{table.name}.csv"
-        dump_table(table.database, path)
-        paths = [path]
-    else:
-        paths = table_files(table, raw)
-    seen = set(received.files)
-    for path in paths:
-        file = File(table.name, path.name, digest(path))
-        if (file.table, file.sha256) not in seen:
-            seen.add((file.table, file.sha256))
-            yield table, path, file
+def _files(source: Source, raw: Path, scratch: Path, known: frozenset[tuple[str, str]]) -> Iterator[_Found]:
+    """The files of all tables, each content once, but for the `known` ones (table and SHA-256)."""
+    seen = set(known)
+    for table in source.tables:
+        if table.database is not None:
+            paths = [scratch / f"{table.name}.csv"]
+            dump_table(table.database, paths[0])
+        else:
+            paths = table_files(table, raw)
+        for path in paths:
+            file = File(table.name, path.name, digest(path))
+            if (file.table, file.sha256) not in seen:
+                seen.add((file.table, file.sha256))
+                yield _Found(table, path, file)
 
 
 def _order(table: Table) -> int:

@@ -6,7 +6,6 @@ wait in tables of the scratch database. Refused lines go to the vault as they ca
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -21,6 +20,7 @@ from features.tables.chunks import NUMBER
 from features.tables.customers import accept_customers, prepare_customers
 from features.tables.findings import HIDDEN, Findings, Plan, Portion
 from features.tables.items import accept_items, prepare_items
+from features.tables.person import tombstone
 from features.tables.privacy import Pseudonyms
 from features.tables.raw import cell, sql_condition
 from features.tables.rules import CUSTOMER_RULES, EVENT_RULES, FORGOTTEN, ITEM_RULES, Rule
@@ -36,11 +36,6 @@ class Known:
 
     survivors: Mapping[str, str] = field(default_factory=dict)
     forgotten: frozenset[str] = frozenset()
-
-
-def tombstone(pseudonym: str) -> str:
-    """What remains of an erased customer: enough to know it again, not to name it."""
-    return hashlib.sha256(pseudonym.encode()).hexdigest()
 
 
 class Intake:
@@ -74,8 +69,9 @@ class Intake:
         match table:
             case EventTable():
                 types = typed.event_columns(table, self.source, columns, place)
+                written = table.format.decimal, self.source.currency
                 drops = (
-                    Rule(d.rule, "drop", sql_condition(d.when, columns, f"{place}.drop"), "", "customer")
+                    Rule(d.rule, "drop", sql_condition(d.when, columns, f"{place}.drop", *written), "", "customer")
                     for d in table.drop
                 )
                 rules = (*drops, *EVENT_RULES)
@@ -83,7 +79,7 @@ class Intake:
                 types, rules = typed.customer_columns(table, self.source, columns, place), CUSTOMER_RULES
             case ItemTable():
                 types, rules = typed.item_columns(table, columns, place), ITEM_RULES
-        rules = (*rules, *_required(table, columns, place))
+        rules = (*rules, *_required(table, self.source, columns, place))
         return Plan(table, self.source.tables.index(table), columns, types, rules)
 
     def take(self, portion: Portion) -> None:
@@ -182,13 +178,12 @@ class Intake:
         self.staging.add(found)
 
 
-def _required(table: Table, columns: list[str], place: str) -> list[Rule]:
+def _required(table: Table, source: Source, columns: list[str], place: str) -> list[Rule]:
     """The rules that the source file itself makes. An empty cell fails them: what is missing was not shown to hold."""
-    rules = []
+    rules, where, written = [], f"{place}.require", (table.format.decimal, source.currency)
     for required in table.require:
-        where = f"{place}.require"
-        holds = sql_condition(required.that, columns, where)
-        asked = sql_condition(required.when, columns, where) if required.when else "true"
+        holds = sql_condition(required.that, columns, where, *written)
+        asked = sql_condition(required.when, columns, where, *written) if required.when else "true"
         wanted = ", ".join(required.that)
         rules.append(
             Rule(

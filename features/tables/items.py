@@ -30,6 +30,7 @@ def accept_items(db: duckdb.DuckDBPyConnection, portion: Portion, findings: Find
     )
     new, again = db.sql("SELECT count(*) FILTER (new), count(*) FILTER (NOT new AND same) FROM judged").fetchall()[0]
     counts.accepted += new
-    counts.dropped[REPEATED_LINE] += again
+    if again:
+        counts.dropped[REPEATED_LINE] += again
     other = db.sql("SELECT nr FROM judged WHERE NOT new AND NOT same ORDER BY nr").to_arrow_table()
     findings.refuse(portion, ITEM_DEFINED_TWICE, other["nr"].to_numpy())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from features.errors import InputError
+from features.tables.numbers import read_number
 from features.tables.sources import Condition, When
 from features.tables.sql import ident, text
 
@@ -23,20 +24,24 @@ def need_column(column: str, columns: list[str], place: str) -> None:
         raise InputError(place, f"'{column}'", f"one of the table's columns: {', '.join(columns)}")
 
 
-def sql_condition(when: When, columns: list[str], place: str) -> str:
-    """The SQL of all conditions of `when`, true or false for every row, never null; no empty cell but for `empty`."""
+def sql_condition(when: When, columns: list[str], place: str, decimal: str, currency: str) -> str:
+    """The SQL of all conditions of `when`, true or false for every row, never null; no empty cell but for `empty`.
+
+    decimal, currency: numbers are read as those of the table's columns are (`read_number`).
+    """
     for column in when:
         need_column(column, columns, f"{place}.when")
-    return " AND ".join(f"coalesce({_sql(clean(column), condition)}, false)" for column, condition in when.items())
+    conditions = (_sql(clean(column), condition, decimal, currency) for column, condition in when.items())
+    return " AND ".join(f"coalesce({each}, false)" for each in conditions)
 
 
-def _sql(value: str, condition: Condition) -> str:
+def _sql(value: str, condition: Condition, decimal: str, currency: str) -> str:
     if condition.empty is not None:
         return f"({value} IS NULL) = {condition.empty}"
     if condition.below is not None:
-        return f"TRY_CAST({value} AS DOUBLE) < {condition.below!r}"
+        return f"{read_number(value, decimal, 'DOUBLE', currency).value} < {condition.below!r}"
     if condition.above is not None:
-        return f"TRY_CAST({value} AS DOUBLE) > {condition.above!r}"
+        return f"{read_number(value, decimal, 'DOUBLE', currency).value} > {condition.above!r}"
     if condition.starts_with:
         return "(" + " OR ".join(f"starts_with({value}, {text(p)})" for p in condition.starts_with) + ")"
     if condition.contains:

@@ -15,16 +15,20 @@ from features.tables.sql import file_text, ident
 from features.workspace import part_files
 
 ROW_GROUP = 100_000
+SMALL, MOST_SMALL = 100_000, 32
+"""A part file of fewer rows is small; more small ones than these become one."""
+
+CUSTOMER_ORDER = "customer_id, attribute, valid_from, value"
 ORDER = "customer_id, day, event_id, known_at"
-"""How the rows of an event table's part file are sorted."""
+"""How the rows of a part file of the customer and of the event table are sorted."""
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A part file before and after, by its SHA-256 (after: null when no row was left and the file is gone)."""
+    """A part file before and after, by its SHA-256; null: there was none, or it is gone because no row was left."""
 
     file: str
-    before: str
+    before: str | None
     after: str | None
     rows_before: int
     rows_after: int
@@ -57,6 +61,19 @@ def rewrite(
         after = digest(path) if path.exists() else None
         done.append(Rewritten(path.name, before, after, old.num_rows, new.num_rows))
     return done
+
+
+def compact(table: Path, order: str) -> None:
+    """Put many small part files into one, so that daily runs do not leave a file a day."""
+    small = [path for path in part_files(table) if pq.read_metadata(path).num_rows < SMALL]
+    if len(small) > MOST_SMALL:
+        with duckdb.connect() as db:
+            db.execute("SET TimeZone = 'UTC'")
+            listed = ", ".join(map(file_text, small))
+            rows = db.sql(f"SELECT * FROM read_parquet([{listed}]) ORDER BY {order}").to_arrow_table()
+        write_part(rows.cast(pq.read_schema(small[0])), small[-1])
+        for path in small[:-1]:
+            path.unlink()
 
 
 def digest(path: Path) -> str:

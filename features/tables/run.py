@@ -25,7 +25,7 @@ from features.tables.intake import Intake, Known
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
 from features.tables.received import load_received
-from features.tables.rewrite import ROW_GROUP
+from features.tables.rewrite import CUSTOMER_ORDER, ORDER, ROW_GROUP, compact
 from features.tables.rules import RULES
 from features.tables.settle import Settled, Settling
 from features.tables.sources import Format, Source, Table
@@ -48,6 +48,11 @@ class Ingested:
     counts: list[Counts]
     late: int = 0
     restated: int = 0
+
+    def plus(self, other: Ingested) -> Ingested:
+        """Both together."""
+        counts = added(self.counts, other.counts)
+        return Ingested(counts, self.late + other.late, self.restated + other.restated)
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,7 @@ class Run:
             settled = Settling(self.db, self.source, self.staging, self.tables, self.batch).run(
                 self.findings.counts, self.progress
             )
+        compact(self.tables / "events.parquet", ORDER)
         self._refuse_later(settled)
         self.refused.flush()
         self._keep_names()
@@ -197,8 +203,8 @@ class Run:
         settle_customers(self.db, folder, self.batch, self.source.timezone)
         folder.mkdir(exist_ok=True)
         if self.db.sql("SELECT 1 FROM new_customers LIMIT 1").fetchall() or not part_files(folder):
-            order = "customer_id, attribute, valid_from, value"
-            self._copy("new_customers", CUSTOMERS, order, folder / f"part-{self.number:05d}.parquet")
+            self._copy("new_customers", CUSTOMERS, CUSTOMER_ORDER, folder / f"part-{self.number:05d}.parquet")
+            compact(folder, CUSTOMER_ORDER)
         self._keep("people", "SELECT DISTINCT * FROM people ORDER BY ALL")
 
     def _keep_names(self) -> None:

@@ -3,7 +3,8 @@
 The customers are drawn so that what models look for is there to be found: purchase rates are gamma distributed and
 spend is log-normal (both heavy-tailed, business customers above consumers); customers come over time and lapse at
 random; some buy regularly, some by season, some seldom; visits announce purchases; a few lines are dirty, as real
-exports are. Each table draws from a random stream of its own, so that adding one leaves the others as they were.
+exports are; some have a second number. Each table draws from a random stream of its own, so that adding one leaves the
+others as they were.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.tables.people import Accounts, contacts, plan_accounts, refusals
 from features.workspace import staged
 
 FIRST_DAY = date(2023, 11, 1)
@@ -55,20 +57,27 @@ class _People:
 def simulate(folder: Path, customers: int = 2_000, seed: int = 7) -> None:
     """Write the company's raw tables, as its own systems would export them, into `folder` (all or nothing).
 
-    customers.csv, items.csv, orders.csv (a row per line), returns.csv, visits.csv. Same arguments, same bytes.
+    customers.csv, items.csv, orders.csv (a row per line), returns.csv, visits.csv; and, what the company does not know,
+    truth/same_customer.csv: which numbers are one customer's. Same arguments, same bytes.
     """
     people = _people(customers, np.random.default_rng([seed, 1]))
     orders = _orders(people, np.random.default_rng([seed, 2]))
     items = _items(np.random.default_rng([seed, 3]))
     lines = _lines(people, orders, items, np.random.default_rng([seed, 4]))
+    accounts = plan_accounts(orders, customers, np.random.default_rng([seed, 9]))
+    lines["account"] = accounts.of(lines["customer"].to_numpy(), lines["minute"].to_numpy())
+    known = contacts(people.business, accounts, np.random.default_rng([seed, 10]))
+    known = known.join(refusals(accounts, np.random.default_rng([seed, 11])))
     tables = {
-        "customers": _customer_table(people, np.random.default_rng([seed, 5])),
+        "customers": _customer_table(people, accounts, np.random.default_rng([seed, 5])).join(known),
         "items": items[["item", "description", "category"]],
         "returns": _returns(people, lines, np.random.default_rng([seed, 6])),
-        "visits": _visits(people, orders, np.random.default_rng([seed, 7])),
+        "visits": _visits(people, orders, accounts, np.random.default_rng([seed, 7])),
         "orders": _with_dirt(_order_table(lines), np.random.default_rng([seed, 8])),
+        "truth/same_customer": _same_customer(accounts),
     }
     with staged(folder) as new:
+        (new / "truth").mkdir()
         for name, table in tables.items():
             table.to_csv(new / f"{name}.csv", index=False, lineterminator="\n")
 
@@ -168,7 +177,7 @@ def _order_table(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "order_no": lines["order"],
-            "customer_no": _numbers(lines["customer"].to_numpy()),
+            "customer_no": _numbers(lines["account"].to_numpy()),
             "ordered_at": _stamps(lines["minute"].to_numpy()),
             "item": lines["item"],
             "quantity": lines["quantity"],
@@ -190,7 +199,7 @@ def _returns(people: _People, lines: pd.DataFrame, rng: np.random.Generator) -> 
         {
             "return_no": np.arange(500_000, 500_000 + len(back)),
             "order_no": back["order"],
-            "customer_no": _numbers(back["customer"].to_numpy()),
+            "customer_no": _numbers(back["account"].to_numpy()),
             "returned_at": _stamps(back["minute"].to_numpy()),
             "item": back["item"],
             "quantity": quantity,
@@ -200,7 +209,7 @@ def _returns(people: _People, lines: pd.DataFrame, rng: np.random.Generator) -> 
     )
 
 
-def _visits(people: _People, orders: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _visits(people: _People, orders: pd.DataFrame, accounts: Accounts, rng: np.random.Generator) -> pd.DataFrame:
     """Visits to the web shop: some shortly before orders, some for nothing, some by people who never buy."""
     before = orders.loc[np.repeat(np.arange(len(orders)), rng.poisson(0.9, len(orders)))]
     lead = before["minute"] - (rng.exponential(6 * 1440, len(before))).astype(int)
@@ -214,26 +223,36 @@ def _visits(people: _People, orders: pd.DataFrame, rng: np.random.Generator) -> 
     visits = visits[visits["minute"].between(0, DAYS * 1440 - 1)].sort_values(["minute", "customer"], kind="stable")
     return pd.DataFrame(
         {
-            "customer_no": _numbers(visits["customer"].to_numpy()),
+            "customer_no": _numbers(accounts.of(visits["customer"].to_numpy(), visits["minute"].to_numpy())),
             "visited_at": _stamps(visits["minute"].to_numpy()),
             "pages": visits["pages"],
         }
     )
 
 
-def _customer_table(people: _People, rng: np.random.Generator) -> pd.DataFrame:
+def _customer_table(people: _People, accounts: Accounts, rng: np.random.Generator) -> pd.DataFrame:
+    """A row per number; who comes back under a second one signs up again."""
     n = people.rate.size
     since = np.maximum(people.joined, -400).astype(int) - rng.integers(0, 5, n)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "customer_no": _numbers(np.arange(n)),
             "type": np.where(people.business, "business", "consumer"),
             "industry": np.where(people.business, rng.choice(INDUSTRIES, n), ""),
             "region": rng.choice(REGIONS, n, p=[0.3, 0.15, 0.25, 0.2, 0.1]),
             "settlement": np.where(rng.random(n) < 0.7, "urban", "rural"),
-            "signed_up": (np.datetime64(FIRST_DAY) + np.minimum(since, DAYS - 1)).astype(str),
+            "signed_up": _days(np.minimum(since, DAYS - 1)),
         }
     )
+    owners = accounts.owners
+    numbers = _numbers(accounts.second[owners])
+    again = table.loc[owners].assign(customer_no=numbers, signed_up=_days(accounts.since[owners] // 1440))
+    return pd.concat([table, again], ignore_index=True)
+
+
+def _same_customer(accounts: Accounts) -> pd.DataFrame:
+    owners = accounts.owners
+    return pd.DataFrame({"customer_no": _numbers(accounts.second[owners]), "same_as": _numbers(owners)})
 
 
 def _with_dirt(orders: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -253,6 +272,10 @@ def _month_of(day: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _numbers(customer: NDArray[np.int64]) -> list[str]:
     return [f"C{10_000 + i}" for i in customer]
+
+
+def _days(day: NDArray[np.int64]) -> NDArray[np.str_]:
+    return (np.datetime64(FIRST_DAY) + day).astype(str)
 
 
 def _stamps(minute: NDArray[np.int64]) -> NDArray[np.str_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from features.tables.customers import cells_needed, value_of
-from features.tables.numbers import Reading, read_number
+from features.tables.numbers import Reading, narrowed, read_number
 from features.tables.raw import clean, need_column, sql_condition
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
 from features.tables.sources import CustomerTable, EventTable, ItemTable, Product, Source, Time
@@ -15,6 +15,9 @@ WITH_OFFSET = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-](0\d|1[0-4])(
 
 SERIAL = r"[2-5]\d{4}(\.\d+)?"
 """A spreadsheet's days since 1899-12-30, from 1954 to 2064."""
+
+FIRST_INSTANT, LAST_INSTANT = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999, in microseconds since 1970."""
 
 OTHER_DATE = "other-date-form"
 TEXTS = ("ref", "item", "channel", "country", "code")
@@ -28,27 +31,36 @@ def instant(time: Time, zone: str) -> Reading:
     if time.clock is not None:
         written = f"({written} || coalesce(' ' || {clean(time.clock)}, ''))"
     if time.steps is not None:
-        moved = f"TIMESTAMP '{time.steps.start}' + TRY_CAST({written} AS INTEGER) * INTERVAL 1 {time.steps.unit}"
+        counted = f"CASE WHEN regexp_full_match({written}, '-?[0-9]{{1,7}}') THEN CAST({written} AS INTEGER) END"
+        moved = f"TIMESTAMP '{time.steps.start}' + ({counted}) * INTERVAL 1 {time.steps.unit}"
         return Reading(f"timezone({text(zone)}, {moved})", NOTHING)
     match time.format:
         case "epoch" | "epoch_ms":
             factor = 1_000_000 if time.format == "epoch" else 1_000
-            read = f"TRY_CAST({written} AS DECIMAL(18, 3))"
-            sound = f"CASE WHEN {read} BETWEEN -4e12 AND 4e13 THEN {read} * {factor} END"
-            return Reading(f"make_timestamptz(CAST({sound} AS BIGINT))", NOTHING)
+            passed = f"TRY_CAST(TRY_CAST({written} AS DECIMAL(28, 3)) * {factor} AS BIGINT)"
+            sound = f"CASE WHEN {passed} BETWEEN {FIRST_INSTANT} AND {LAST_INSTANT} THEN {passed} END"
+            return Reading(f"make_timestamptz({sound})", NOTHING)
         case "excel":
             return Reading(_serial(written, zone), NOTHING)
-        case None:
-            declared = _iso(written, zone)
-            others = (_serial(written, zone),)
-        case _:
-            parsed = f"try_strptime({written}, {text(time.format)})"
-            says_zone = "%z" in time.format or "%Z" in time.format
-            declared = parsed if says_zone else f"timezone({text(zone)}, {parsed})"
-            others = (_iso(written, zone), *(() if _digits_only(time.format) else (_serial(written, zone),)))
+    declared, narrow = _declared(time, written, zone), _declared(time, narrowed(written), zone)
+    others = [] if time.format is None else [_iso(written, zone)]
+    if time.format is None or not _digits_only(time.format):
+        others.append(_serial(written, zone))
     other = f"coalesce({', '.join(others)})"
-    fix = f"CASE WHEN {written} IS NOT NULL AND ({declared}) IS NULL AND {other} IS NOT NULL THEN '{OTHER_DATE}' END"
-    return Reading(f"coalesce({declared}, CASE WHEN {written} IS NOT NULL THEN {other} END)", fix)
+    fix = (
+        f"CASE WHEN {written} IS NULL OR ({declared}) IS NOT NULL THEN NULL WHEN {narrow} IS NOT NULL "
+        f"THEN 'unicode-form' WHEN {other} IS NOT NULL THEN '{OTHER_DATE}' END"
+    )
+    mended = f"CASE WHEN {written} IS NOT NULL THEN coalesce({narrow}, {other}) END"
+    return Reading(f"coalesce({declared}, {mended})", fix)
+
+
+def _declared(time: Time, written: str, zone: str) -> str:
+    """The instant, read as the source file says."""
+    if time.format is None:
+        return _iso(written, zone)
+    parsed = f"try_strptime({written}, {text(time.format)})"
+    return parsed if "%z" in time.format or "%Z" in time.format else f"timezone({text(zone)}, {parsed})"
 
 
 def _iso(written: str, zone: str) -> str:
@@ -99,8 +111,6 @@ def minor_units(of: str | Product, source: Source, decimal: str) -> Reading:
     read = [read_number(clean(c), decimal, exact, source.currency) for c in cells]
     value = " * ".join(each.value for each in read)
     units = f"TRY_CAST(TRY_CAST({value} AS DECIMAL(28, {source.decimals})) * {10**source.decimals} AS BIGINT)"
-    if len(cells) == 1:
-        units = f"TRY_CAST({value} * {10**source.decimals} AS BIGINT)"
     fixes = ", ".join(each.fix for each in read)
     return Reading(f"CASE WHEN abs({units}) <= {LARGEST_AMOUNT} THEN {units} END", f"coalesce({fixes}, NULL)")
 
@@ -111,11 +121,11 @@ def number(column: str, source: Source, decimal: str) -> Reading:
     return Reading(f"CASE WHEN abs({read.value}) <= {LARGEST_NUMBER:.0f} THEN {read.value} END", read.fix)
 
 
-def kind_of(table: EventTable, columns: list[str], place: str) -> str:
+def kind_of(table: EventTable, source: Source, columns: list[str], place: str) -> str:
     """The kind of a line, by the first rule it meets."""
-    rules = table.kind_rules
+    rules, written = table.kind_rules, (table.format.decimal, source.currency)
     cases = [
-        f"WHEN {sql_condition(rule.when, columns, f'{place}.kind')} THEN {text(rule.is_)}"
+        f"WHEN {sql_condition(rule.when, columns, f'{place}.kind', *written)} THEN {text(rule.is_)}"
         for rule in rules
         if rule.when
     ]
@@ -139,7 +149,7 @@ def event_columns(table: EventTable, source: Source, columns: list[str], place: 
         "has_time": has_time_of_day(table.time),
         "known_at": known.value,
         "known_at_mapped": str(table.known_at is not None).lower(),
-        "kind": kind_of(table, columns, place),
+        "kind": kind_of(table, source, columns, place),
         "given_id": given_id(table.event_id),
         "due_day": local_day(table.due_day, zone) if table.due_day else "CAST(NULL AS DATE)",
         "due_day_given": f"{clean(table.due_day.column)} IS NOT NULL" if table.due_day else "false",

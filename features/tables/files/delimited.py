@@ -18,7 +18,7 @@ from features.tables.sources import Format
 
 def csv_header(path: Path, written: Format) -> tuple[list[str], int]:
     """The names of a CSV file's columns, and how many physical lines stand before its first row."""
-    if written.delimiter in '"\r\n':
+    if written.delimiter in '"\r\n\0':
         raise InputError(path, f"the delimiter {written.delimiter!r}", "another sign", "Mend `format`.")
     lines = lines_of(path, written.encoding)
     skipped = sum(1 for _ in islice(lines, written.skip))

@@ -166,11 +166,12 @@ def _utf8(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         return
     codecs.register_error("mark-undecodable", _mark)
     try:
+        " ".encode(encoding)  # refuses what Python calls a codec and is no encoding of text, such as hex
         decoder = codecs.getincrementaldecoder(encoding)("mark-undecodable")
         for piece in pieces:
             yield decoder.decode(piece).encode("utf-8", "mark-undecodable")
         yield decoder.decode(b"", final=True).encode("utf-8", "mark-undecodable")
-    except (UnicodeError, LookupError, AttributeError, TypeError) as error:
+    except (UnicodeError, LookupError) as error:
         raise DamagedError(f"a file that cannot be read as {encoding} ({error})") from None
 
 

@@ -17,7 +17,7 @@ from features.errors import InputError
 from features.tables.case_intake import case_schema
 from features.tables.cases import CASES, NAMES, PRIVATE, ingest_cases
 from features.tables.counts import Counts
-from features.tables.intake import tombstone
+from features.tables.person import tombstone
 from features.tables.privacy import Pseudonyms
 from features.tables.sources import load_source
 from features.tables.table_source import TableSource, load_table_source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -200,6 +200,27 @@ def test_another_reading_of_the_tables_asks_for_a_fresh_start(shop: Shop) -> Non
         shop.ingest(APRIL)
     shop.ingest(APRIL, afresh=True)
     assert len(shop.events()) == 4 and all(event["ref"] is None for event in shop.events())
+
+
+def test_a_file_a_day_does_not_leave_a_part_a_day(tmp_path: Path, pseudonyms: Pseudonyms) -> None:
+    """Small part files become one now and then; no row is lost on the way."""
+    shop = Shop(tmp_path, pseudonyms)
+    for day in range(1, 41):
+        shop.export(f"{day:02d}.csv", f"{day},anna,{date(2026, 3, 1) + timedelta(days=day)},1.00\n")
+        shop.ingest(MAY)
+    assert len(shop.events()) == 40 and len(shop.parts()) < 34
+    assert broken_rules(shop.workspace.tables / "events.parquet") == {}
+
+
+def test_reading_afresh_keeps_when_things_were_known(shop: Shop) -> None:
+    """Every file as of the run that first brought it: a fresh start must not make late rows timely."""
+    shop.export("2026-04.csv", "4,anna,2026-03-03,99.00\n1,anna,2026-03-01T10:00,11.00\n")
+    shop.ingest(APRIL)
+    events, rows = shop.events(), shop.rows(date(2026, 4, 15))
+    shop.export("2026-05.csv", "5,bert,2026-05-20,1.00\n")
+    shop.ingest(MAY, afresh=True)
+    assert [event for event in shop.events() if event["event_id"] != "5"] == events
+    assert shop.rows(date(2026, 4, 15)).equals(rows)
 
 
 def test_runs_in_any_number_end_with_the_same_events(tmp_path: Path, pseudonyms: Pseudonyms) -> None:

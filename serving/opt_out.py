@@ -1,0 +1,65 @@
+"""A person's no to being scored, or to being canvassed: from today on, in the tables and in what was made of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.tables.consents import OBJECTIONS, read_consents, write_objections
+from features.tables.erasure import erase_rows
+from features.tables.person import Person
+from features.tables.rewrite import Rewritten, rewrite
+from features.workspace import staged
+from serving.desk import Desk, check_reason, revise_stores, unknown_customer
+
+PROFILING, MARKETING = "no_profiling", "no_marketing"
+
+
+def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reason: str, today: date) -> None:
+    """Note from `today` on that a person objects to `objections`, or withdraws that.
+
+    An objection to profiling takes the person out of features, predictions, grades and the store at once. After it is
+    withdrawn the person is graded with the next run. Raises InputError for an unknown customer.
+    """
+    person = desk.person(raw_id)
+    check_reason(reason, person)
+    if not desk.known(person):
+        raise unknown_customer(desk.workspace.home)
+    value = "no" if withdraw else "yes"
+    rows = [  # for each of its ids: what one says must hold when a merge is undone
+        {"customer_id": id_, "attribute": name, "value": value, "valid_from": today}
+        for id_ in sorted(person.ids)
+        for name in objections
+    ]
+    desk.audit.append("opt-out", person, reason, objections=objections, value=value)
+    with staged(desk.workspace.tables, keep=True) as folder:
+        done = write_objections(folder, pa.Table.from_pylist(rows, OBJECTIONS))
+        desk.log("revise", person, reason, desk.workspace.tables.name, [done])
+    consents = read_consents(desk.workspace.tables)
+    gone = person.ids & consents.no_profiling
+
+    def change(folder: Path) -> list[Rewritten]:
+        files = erase_rows(folder, person) if gone else _mark(folder, person, bool(person.ids & consents.no_marketing))
+        return files + revise_stores(folder, gone, consents)
+
+    desk.revise(person, reason, change)
+
+
+def _mark(folder: Path, person: Person, no_marketing: bool) -> list[Rewritten]:
+    """Write into the person's grades whether it objects to marketing."""
+    done = []
+    for path in sorted(folder.rglob("grades.parquet")):
+        found = rewrite(path, ["customer_id"], person.ids, partial(_marked, person=person, no_marketing=no_marketing))
+        done += [replace(each, file=path.relative_to(folder).as_posix()) for each in found]
+    return done
+
+
+def _marked(grades: pa.Table, person: Person, no_marketing: bool) -> pa.Table:
+    position = grades.schema.get_field_index("no_marketing")
+    mine = pc.is_in(grades["customer_id"], pa.array(sorted(person.ids)))
+    return grades.set_column(position, grades.field(position), pc.if_else(mine, no_marketing, grades[position]))
