@@ -103,8 +103,3 @@ def check_names(names: Sequence[str], place: str | Path) -> list[str]:
     if len(set(names)) < len(names) or not all(name.strip() for name in names):
         raise InputError(place, "an empty or repeated column name", "a name of its own for each column")
     return list(names)
-
-
-def no_rows(path: Path) -> InputError:
-    """The error of a file without a single row."""
-    return InputError(path, "no rows", "at least one", "Export the table again.")
