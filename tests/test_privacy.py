@@ -218,7 +218,10 @@ def test_access_tells_all_that_is_held(desk: Desk) -> None:
     found = document(desk, ANNA)
     assert found["ids"] == [{"id": ANNA, "pseudonym": desk.pseudonyms.of(ANNA), "merged_into": None}]
     assert [event["amount"] for event in found["events"]] == [1000]
-    assert found["attributes"][0]["value"] == "north"
+    assert {row["attribute"]: row.get("value") for row in found["attributes"]} == {
+        "region": "north",
+        "referred_by": None,
+    }
     assert {row["attribute"]: row["value"] for row in found["private"]} == {"illness": "gout"}
     assert {row["attribute"]: row["value"] for row in found["identity"]} == {
         "name": "Anna Alder",
@@ -260,7 +263,7 @@ def test_access_does_not_tell_of_suspicions(
     with_ = small_world(tmp_path / "with", pseudonyms, header + other + lines)
     assert said_of(without, ANNA) == said_of(with_, ANNA)
     assert kind not in said_of(with_, ANNA) and "suspicion" not in said_of(with_, ANNA)
-    assert len(with_.vault.names("quarantine")) >= 1 and "only-0001" in str(with_.person("only-0001"))
+    assert "only-0001" in str([table.to_pylist() for _, table in with_.vault.tables("names")])
     letters = []
     for desk in (without, with_):
         with pytest.raises(InputError) as error:
@@ -276,17 +279,14 @@ def test_features_and_grades_of_suspicions_are_not_told(desk: Desk) -> None:
     plain = replace(hits, name="b", kinds=kinds("purchase"))
     share = Combined("c", op="ratio", of=("a", "b"), family="risk", unit="1", doc="")
     assert confidential((hits, plain, share)) == {"a", "c"}
-    for path in (
-        *(desk.workspace.features / "features.parquet").glob("*.parquet"),
-        *desk.workspace.grades.rglob("grades.parquet"),
-    ):
-        table = pq.read_table(path)
-        for name in ("list_hits", "score_laundering", "class_laundering", "percentile_laundering"):
-            table = table.append_column(name, pa.array([4242.0] * table.num_rows))
-        pq.write_table(table, path)
-    told = said_of(desk, ANNA)
-    assert "list_hits" not in told and "laundering" not in told
-    assert "4242" not in json.dumps(document(desk, ANNA)["grades"])
+    before, added = said_of(desk, ANNA), ("list_hits", "score_laundering", "class_laundering", "percentile_laundering")
+    for folder, names in (("features/features.parquet", added[:1]), ("grades", added)):
+        for path in [path for path in (desk.workspace.home / folder).rglob("*.parquet") if path.is_file()]:
+            table = pq.read_table(path)
+            for name in names:
+                table = table.append_column(name, pa.array([4242.0] * table.num_rows))
+            pq.write_table(table, path)
+    assert said_of(desk, ANNA) == before
 
 
 def test_models_do_not_see_suspicions() -> None:

@@ -24,11 +24,12 @@ from features.tables.findings import Findings, Plan, Portion
 from features.tables.intake import Intake, Known
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
+from features.tables.reading import Format
 from features.tables.received import load_received
 from features.tables.rewrite import CUSTOMER_ORDER, ORDER, ROW_GROUP, compact
 from features.tables.rules import RULES
 from features.tables.settle import Settled, Settling
-from features.tables.sources import Format, Source, Table
+from features.tables.sources import Source, Table
 from features.tables.sql import ident, parquet, text
 from features.tables.staging import Staging
 from features.tables.typed import mapped_cell

@@ -5,8 +5,9 @@ from __future__ import annotations
 from features.tables.customers import cells_needed, value_of
 from features.tables.numbers import Reading, narrowed, read_number
 from features.tables.raw import clean, need_column, sql_condition
+from features.tables.reading import Product, Time
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
-from features.tables.sources import CustomerTable, EventTable, ItemTable, Product, Source, Time
+from features.tables.sources import CustomerTable, EventTable, ItemTable, Source
 from features.tables.sql import text
 
 LOCAL_TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from features.tables.infer.words import WORDS, says
-from features.tables.sources import Format
+from features.tables.reading import Format
 
 FEWEST_ALIKE = 0.9
 """Share of the records that must have the same number of cells."""

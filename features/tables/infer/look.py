@@ -21,7 +21,7 @@ from features.tables.infer.roles import reading
 from features.tables.infer.sniff import sniff
 from features.tables.postgres import dump_table
 from features.tables.readers import columns_of, read_blocks
-from features.tables.sources import Database, Format
+from features.tables.reading import Database, Format
 from features.tables.sql import ident
 
 ROWS = 200_000

@@ -14,7 +14,7 @@ from features.tables.infer.dialect import Sniffed
 from features.tables.infer.guess import Guess
 from features.tables.infer.profile import Column, profile
 from features.tables.privacy import BLANKS
-from features.tables.sources import Database
+from features.tables.reading import Database
 
 
 @dataclass(frozen=True)

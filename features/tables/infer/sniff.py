@@ -18,7 +18,7 @@ from features.errors import InputError
 from features.tables.files.block import DamagedError
 from features.tables.files.lines import LONGEST_LINE, is_utf8, unpacked
 from features.tables.infer.dialect import Sniffed, body_of, dialect, with_header
-from features.tables.sources import Format
+from features.tables.reading import Format
 
 HEAD = 1 << 18
 """Bytes from which the dialect is guessed."""

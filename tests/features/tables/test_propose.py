@@ -26,7 +26,8 @@ from features.tables.infer.propose import propose
 from features.tables.infer.sniff import sniff
 from features.tables.infer.write import please_look, source_text
 from features.tables.readers import read_blocks
-from features.tables.sources import Database, EventTable, Format, Source, load_source
+from features.tables.reading import Database, Format
+from features.tables.sources import EventTable, Source, load_source
 from tests.conftest import real_data
 from tests.postgres import postgres_url  # noqa: F401 a fixture
 

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from features.errors import InputError
 from features.tables.readers import Block, Misfit, columns_of, read_blocks, table_files
-from features.tables.sources import FileTable, Format
+from features.tables.reading import FileTable, Format
 from tests.conftest import real_data
 from tests.workbooks import Cell, packed, sheet_xml, workbook
 
@@ -362,7 +362,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         from pathlib import Path
         import pandas  # which Arrow imports by itself
         from features.tables.readers import read_blocks
-        from features.tables.sources import Format
+        from features.tables.reading import Format
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         rows = sum(len(block.cells) for block in read_blocks(Path(sys.argv[1]), Format()))
         print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
