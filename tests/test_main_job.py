@@ -151,7 +151,7 @@ def test_the_readme_names_only_what_there_is(scoring: Callable[..., tuple[int, s
     for command in commands:
         shown = _help(command)
         for line in re.findall(rf"scoring {command}([^\n`]*)", readme):
-            word = re.match(r" ([a-z-]+)", line)
+            word = re.match(r" ([a-z][a-z-]*)", line)
             own = _help(command, word[1]) if word and re.search(rf"^\W*{word[1]} ", shown, re.M) else shown
             for option in re.findall(r"(--[a-z-]+)", line):
                 assert option in own, (command, option)
