@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import typer
 
 from features.errors import InputError
-from features.tables.sources import SOURCES, Database, Source, load_source
+from features.tables.reading import Database
+from features.tables.sources import SOURCES, Source, load_source
 from features.workspace import Workspace, read_json
 from serving.options import RawOption, out, progress_bars
 

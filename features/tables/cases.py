@@ -23,7 +23,7 @@ from features.tables.postgres import dump_table
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
 from features.tables.readers import table_files
-from features.tables.sources import Format
+from features.tables.reading import Format
 from features.tables.sql import text
 from features.tables.table_source import TableSource
 from features.tables.vault import Vault, open_vault

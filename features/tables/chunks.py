@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from features.errors import InputError
 from features.tables.privacy import BLANKS
 from features.tables.readers import Block, Misfit, read_blocks
-from features.tables.sources import Format
+from features.tables.reading import Format
 from features.tables.sql import ident
 
 LINES_AT_ONCE = 500_000

@@ -13,8 +13,9 @@ from features.tables import typed
 from features.tables.chunks import NUMBER, Chunk
 from features.tables.counts import Counts
 from features.tables.quarantine import Refused
+from features.tables.reading import Severity
 from features.tables.rules import FORGOTTEN, RULES, Rule
-from features.tables.sources import Severity, Source, Table
+from features.tables.sources import Source, Table
 
 HIDDEN = ("customer", "counterparty")
 """Fields whose cells no message repeats."""

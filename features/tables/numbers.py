@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from features.tables.sql import text
 
-WIDE = {0xFF10 + i: str(i) for i in range(10)} | {0xFF0E: ".", 0xFF0C: ",", 0xFF0D: "-", 0xFF0B: "+", 0x2212: "-"}
+WIDE = {0xFF01 + i: chr(0x21 + i) for i in range(94)} | {0x3000: " ", 0x2212: "-"}
 """Full-width signs and the typographic minus → ASCII."""
 
 THIN = "\u00a0\u202f\u2007\u2009"
@@ -36,7 +36,7 @@ def read_number(cell: str, decimal: str, type_: str, currency: str) -> Reading:
     if decimal == ",":
         alone = f"regexp_full_match({cell}, '[-+]?[0-9]+(,[0-9]+)?')"
         plain = f"CASE WHEN {alone} THEN TRY_CAST(replace({cell}, ',', '.') AS {type_}) END"
-    narrow = f"translate({cell}, {text(''.join(map(chr, WIDE)) + THIN)}, {text(''.join(WIDE.values()))})"
+    narrow = narrowed(cell, THIN)
     code = f"({SIGNS}|{currency})"
     bare = _replace(_replace(narrow, rf"^([-+(]?)\s*{code}\s*", r"\1"), rf"\s*{code}\s*([-)]?)$", r"\2")
     signed = _replace(_replace(bare, r"^\((.*)\)$", r"-\1"), r"^([0-9].*)-$", r"-\1")
@@ -62,6 +62,11 @@ def read_number(cell: str, decimal: str, type_: str, currency: str) -> Reading:
         f"coalesce({plain}, CASE WHEN {cell} IS NOT NULL THEN TRY_CAST({mended} AS {type_}) END)",
         f"CASE WHEN {cell} IS NOT NULL AND ({plain}) IS NULL AND ({mended}) IS NOT NULL THEN {fix} END",
     )
+
+
+def narrowed(cell: str, without: str = "") -> str:
+    """SQL of a cell whose full-width signs are ASCII; the signs of `without` are left out."""
+    return f"translate({cell}, {text(''.join(map(chr, WIDE)) + without)}, {text(''.join(WIDE.values()))})"
 
 
 def _point(number: str, decimal: str) -> str:

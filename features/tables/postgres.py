@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from features.errors import InputError
-from features.tables.sources import Database
+from features.tables.reading import Database
 
 PATIENCE = 10
 """Seconds after which a server that does not answer counts as away, unless the URL has a connect_timeout."""

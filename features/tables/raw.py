@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from features.errors import InputError
 from features.tables.numbers import read_number
-from features.tables.sources import Condition, When
+from features.tables.reading import Condition, When
 from features.tables.sql import ident, text
 
 

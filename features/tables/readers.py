@@ -17,7 +17,7 @@ from features.tables.files.columnar import parquet_blocks, parquet_columns
 from features.tables.files.delimited import csv_blocks, csv_header
 from features.tables.files.excel import excel_blocks, excel_columns
 from features.tables.files.spaced import spaced_blocks, spaced_header
-from features.tables.sources import FileTable, Format
+from features.tables.reading import FileTable, Format
 
 WANTED = {"csv": "a CSV file", "whitespace": "a text file", "excel": "a workbook", "parquet": "a Parquet file"}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from features.tables.sources import Severity
+from features.tables.reading import Severity
 
 LARGEST_AMOUNT = 2**53
 """Amounts up to here are exact in the kernel's float64, and so are sums of them up to here, in whatever order."""

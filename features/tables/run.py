@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,11 +24,12 @@ from features.tables.findings import Findings, Plan, Portion
 from features.tables.intake import Intake, Known
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
+from features.tables.reading import Format
 from features.tables.received import load_received
 from features.tables.rewrite import CUSTOMER_ORDER, ORDER, ROW_GROUP, compact
 from features.tables.rules import RULES
 from features.tables.settle import Settled, Settling
-from features.tables.sources import Format, Source, Table
+from features.tables.sources import Source, Table
 from features.tables.sql import ident, parquet, text
 from features.tables.staging import Staging
 from features.tables.typed import mapped_cell
@@ -105,7 +106,7 @@ class Run:
         """All lines of a file."""
         plan: Plan | None = None
         lines, doing = 0, f"read {table.name}"
-        for chunk in read_chunks(self.db, path, DUMPED if table.database else table.format):
+        for chunk in self._chunks(table, path):
             if plan is None:
                 plan = self._plan(table, chunk, path)
                 self.origins.append(_Origin(plan, path.name, path))
@@ -170,6 +171,9 @@ class Run:
                 )
         return self.intake.plan(table, chunk.raw.column_names)
 
+    def _chunks(self, table: Table, path: Path | None) -> Iterator[Chunk]:
+        return read_chunks(self.db, path, DUMPED if table.database else table.format) if path else iter(())
+
     @property
     def _names(self) -> list[str]:
         return [origin.name for origin in self.origins]
@@ -188,7 +192,7 @@ class Run:
             wanted.setdefault(file, {})[line] = rule
         for file, rules in wanted.items():
             origin = self.origins[file]
-            chunks = [origin.chunk] if origin.chunk else read_chunks(self.db, origin.path, origin.plan.table.format)  # type: ignore[arg-type]
+            chunks = [origin.chunk] if origin.chunk else self._chunks(origin.plan.table, origin.path)
             listed = pa.array(list(rules), pa.int64())
             for chunk in chunks:
                 at = np.flatnonzero(pc.is_in(chunk.lines, value_set=listed).to_numpy(zero_copy_only=False))

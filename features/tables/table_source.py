@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from features.config import Config, load_config
 from features.errors import InputError
-from features.tables.sources import Family, FileTable, source_kind, source_path
+from features.tables.reading import FileTable
+from features.tables.sources import Family, source_kind, source_path
 
 CASE_COLUMNS = ("case_id", "label", "split")
 """What every table of cases has beside its own columns."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from features.tables.customers import cells_needed, value_of
-from features.tables.numbers import Reading, read_number
+from features.tables.numbers import Reading, narrowed, read_number
 from features.tables.raw import clean, need_column, sql_condition
+from features.tables.reading import Product, Time
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
-from features.tables.sources import CustomerTable, EventTable, ItemTable, Product, Source, Time
+from features.tables.sources import CustomerTable, EventTable, ItemTable, Source
 from features.tables.sql import text
 
 LOCAL_TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?"
@@ -42,17 +43,25 @@ def instant(time: Time, zone: str) -> Reading:
             return Reading(f"make_timestamptz({sound})", NOTHING)
         case "excel":
             return Reading(_serial(written, zone), NOTHING)
-        case None:
-            declared = _iso(written, zone)
-            others = (_serial(written, zone),)
-        case _:
-            parsed = f"try_strptime({written}, {text(time.format)})"
-            says_zone = "%z" in time.format or "%Z" in time.format
-            declared = parsed if says_zone else f"timezone({text(zone)}, {parsed})"
-            others = (_iso(written, zone), *(() if _digits_only(time.format) else (_serial(written, zone),)))
+    declared, narrow = _declared(time, written, zone), _declared(time, narrowed(written), zone)
+    others = [] if time.format is None else [_iso(written, zone)]
+    if time.format is None or not _digits_only(time.format):
+        others.append(_serial(written, zone))
     other = f"coalesce({', '.join(others)})"
-    fix = f"CASE WHEN {written} IS NOT NULL AND ({declared}) IS NULL AND {other} IS NOT NULL THEN '{OTHER_DATE}' END"
-    return Reading(f"coalesce({declared}, CASE WHEN {written} IS NOT NULL THEN {other} END)", fix)
+    fix = (
+        f"CASE WHEN {written} IS NULL OR ({declared}) IS NOT NULL THEN NULL WHEN {narrow} IS NOT NULL "
+        f"THEN 'unicode-form' WHEN {other} IS NOT NULL THEN '{OTHER_DATE}' END"
+    )
+    mended = f"CASE WHEN {written} IS NOT NULL THEN coalesce({narrow}, {other}) END"
+    return Reading(f"coalesce({declared}, {mended})", fix)
+
+
+def _declared(time: Time, written: str, zone: str) -> str:
+    """The instant, read as the source file says."""
+    if time.format is None:
+        return _iso(written, zone)
+    parsed = f"try_strptime({written}, {text(time.format)})"
+    return parsed if "%z" in time.format or "%Z" in time.format else f"timezone({text(zone)}, {parsed})"
 
 
 def _iso(written: str, zone: str) -> str:

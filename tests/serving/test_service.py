@@ -27,12 +27,12 @@ SENT = (
 )  # fmt: skip
 
 
-def start(ran: Ran, log: Path) -> Iterator[httpx.Client]:
+def start(ran: Ran, log: Path, source: str | None = None) -> Iterator[httpx.Client]:
     """A server on a free port, ended by its own pid."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "serving.cli", "serve", "--source", ran.job.source.name]
+    command = [sys.executable, "-m", "serving.cli", "serve", "--source", source or ran.job.source.name]
     with log.open("wb") as output:
         server = subprocess.Popen(
             [*command, "--home", str(ran.workspace.home), "--port", str(port)], stdout=output, stderr=output

@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from features.errors import InputError
 
+MISFIT_BYTES = 250
+"""What a misfit takes in memory beside its text."""
+
 MisfitRule = Literal["wrong-width", "broken-quotes", "undecodable"]
 
 
@@ -69,7 +72,7 @@ def merged(blocks: Iterator[Block], size: int) -> Iterator[Block]:
     weight = 0
     for block in blocks:
         waiting.append(block)
-        weight += block.cells.nbytes + sum(len(misfit.text) for misfit in block.misfits)
+        weight += block.cells.nbytes + sum(len(misfit.text) + MISFIT_BYTES for misfit in block.misfits)
         if weight >= size:
             yield _merge(waiting)
             waiting, weight = [], 0

@@ -13,7 +13,7 @@ from features.tables.files.bulk import read_at_once
 from features.tables.files.lines import chunks, lines_of, without_first
 from features.tables.files.strict import QUOTED_LINES, StrictRecords, strict_reader
 from features.tables.privacy import BLANKS
-from features.tables.sources import Format
+from features.tables.reading import Format
 
 
 def csv_header(path: Path, written: Format) -> tuple[list[str], int]:

@@ -16,7 +16,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 from features.errors import InputError
 from features.tables.files.block import Block, DamagedError, Misfit, check_names, no_rows, text_table, wrong_width
 from features.tables.privacy import BLANKS
-from features.tables.sources import Format
+from features.tables.reading import Format
 
 ROWS = 1 << 13
 """Rows in a block."""

@@ -12,7 +12,7 @@ from pyarrow import compute
 
 from features.tables.files.block import Block, Misfit, check_names, wrong_width
 from features.tables.files.lines import chunks, is_utf8, line_spans, lines_of, without_first
-from features.tables.sources import Format
+from features.tables.reading import Format
 
 
 def spaced_header(path: Path, written: Format) -> tuple[list[str], int]:

@@ -14,13 +14,14 @@ import duckdb
 import pyarrow as pa
 
 from features.errors import InputError
+from features.tables.infer.dialect import Sniffed
 from features.tables.infer.looked import Looked, look
 from features.tables.infer.profile import profile
 from features.tables.infer.roles import reading
-from features.tables.infer.sniff import Sniffed, sniff
+from features.tables.infer.sniff import sniff
 from features.tables.postgres import dump_table
 from features.tables.readers import columns_of, read_blocks
-from features.tables.sources import Database, Format
+from features.tables.reading import Database, Format
 from features.tables.sql import ident
 
 ROWS = 200_000

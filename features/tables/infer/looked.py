@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.tables.infer.dates import Reading
+from features.tables.infer.dialect import Sniffed
 from features.tables.infer.guess import Guess
 from features.tables.infer.profile import Column, profile
-from features.tables.infer.sniff import Sniffed
 from features.tables.privacy import BLANKS
-from features.tables.sources import Database
+from features.tables.reading import Database
 
 
 @dataclass(frozen=True)

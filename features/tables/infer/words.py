@@ -246,3 +246,11 @@ def _in(word: str, found: list[str], joined: str) -> bool:
 def first_that_fits(name: str, of: dict[str, str]) -> str | None:
     """The first key of `of` whose words a name has."""
     return next((key for key, words in of.items() if says(name, words)), None)
+
+
+def akin(name: str, key: str) -> bool:
+    """Whether a column may hold the ids of another: it is a mere id, says as much, or is a customer, too."""
+    if all(says(token, WORDS["identifier"]) for token in tokens(name)):
+        return True
+    one, other = sorted(("".join(tokens(name)), "".join(tokens(key))), key=len)
+    return (len(one) >= 4 and one in other) or (says(name, WORDS["customer"]) and says(key, WORDS["customer"]))

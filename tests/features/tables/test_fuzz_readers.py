@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from features.errors import InputError
 from features.tables.readers import columns_of, read_blocks
-from features.tables.sources import Format
+from features.tables.reading import Format
 from tests.features.tables.test_readers import Row, Write, check_lines, names, rows_of, write
 from tests.workbooks import packed, sheet_xml, workbook
 

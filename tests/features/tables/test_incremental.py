@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,9 @@ from features.tables.privacy import Pseudonyms
 from features.tables.run import Ingested
 from features.tables.sources import load_source
 from features.workspace import Workspace, read_json
+from tests.postgres import postgres_url
+
+__all__ = ["postgres_url"]
 
 SOURCE = """
 name: shop
@@ -200,6 +204,26 @@ def test_another_reading_of_the_tables_asks_for_a_fresh_start(shop: Shop) -> Non
         shop.ingest(APRIL)
     shop.ingest(APRIL, afresh=True)
     assert len(shop.events()) == 4 and all(event["ref"] is None for event in shop.events())
+
+
+def test_a_table_of_a_database_is_taken_in_again_and_again(
+    postgres_url: str, tmp_path: Path, pseudonyms: Pseudonyms
+) -> None:
+    """What is new in it is added, what has changed restates, what is the same is a repeat."""
+    shop = Shop(tmp_path, pseudonyms)
+    database = f"    database: {{url: '{postgres_url}', table: bought}}\n"
+    (tmp_path / "shop.yaml").write_text(SOURCE.replace("    files: [in/]\n", database))
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("CREATE TABLE bought (id int, customer text, at timestamptz, amount numeric(12, 2))")
+        server.execute("INSERT INTO bought VALUES (1, 'anna', '2026-03-01 10:00+01', 10), (2, '', now(), 1)")
+        shop.ingest(MARCH)
+        assert [(e["event_id"], e["amount"]) for e in shop.events()] == [("1", 1000)]
+        server.execute("UPDATE bought SET amount = 11 WHERE id = 1")
+        server.execute("INSERT INTO bought VALUES (3, 'bert', '2026-04-02 10:00+01', 3)")
+        done = shop.ingest(APRIL)
+        assert (done.restated, done.counts[0].accepted) == (1, 2)
+        assert shop.ingest(MAY).counts[0].read == 0
+        server.execute("DROP TABLE bought")
 
 
 def test_a_file_a_day_does_not_leave_a_part_a_day(tmp_path: Path, pseudonyms: Pseudonyms) -> None:

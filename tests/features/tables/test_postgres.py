@@ -10,7 +10,7 @@ import pytest
 from features.errors import InputError
 from features.tables.postgres import dump_table, list_tables
 from features.tables.readers import read_blocks
-from features.tables.sources import Database, Format
+from features.tables.reading import Database, Format
 from tests.postgres import PASSWORD, postgres_url
 
 __all__ = ["postgres_url"]

@@ -19,12 +19,15 @@ from hypothesis import strategies as st
 
 from features.config import read_config
 from features.errors import InputError
+from features.tables.infer.dialect import Sniffed
 from features.tables.infer.look import look_at_database, look_at_files
 from features.tables.infer.looked import look
 from features.tables.infer.propose import propose
-from features.tables.infer.sniff import Sniffed, sniff
+from features.tables.infer.sniff import sniff
 from features.tables.infer.write import please_look, source_text
-from features.tables.sources import Database, EventTable, Format, Source, load_source
+from features.tables.readers import read_blocks
+from features.tables.reading import Database, Format
+from features.tables.sources import EventTable, Source, load_source
 from tests.conftest import real_data
 from tests.postgres import postgres_url  # noqa: F401 a fixture
 
@@ -183,6 +186,26 @@ def test_an_american_workbook_reads_with_its_dates(tmp_path: Path) -> None:
     assert table.amount is not None and not isinstance(table.amount, str)
     assert table.amount.multiply == ("Qty", "Unit Price ($)")
     assert (table.customer, table.ref, source.currency) == ("Client", "Order #", "USD")
+
+
+def test_titles_above_a_sheets_table_are_skipped(tmp_path: Path) -> None:
+    """As reports are often exported: a title, an empty row, then the table; ingest reads the rows below."""
+    rows: list[list[object]] = [
+        [f"C{i % 30:03d}", date(2024, 1, 1) + timedelta(days=i), 9.5 + i % 7] for i in range(200)
+    ]
+    head: list[list[object]] = [["Sales report", "", ""], ["", "", ""], ["Client", "Order Date", "Total"]]
+    workbook(tmp_path / "report.xlsx", [*head, *rows])
+    source, _, _ = proposed(tmp_path / "report.xlsx")
+    written = only_events(source).format
+    assert sum(block.cells.num_rows for block in read_blocks(tmp_path / "report.xlsx", written)) == 200
+    assert only_events(source).customer == "Client"
+
+
+def test_one_damaged_line_does_not_change_the_encoding(tmp_path: Path) -> None:
+    """A file of UTF-8 stays one although a line of it was cut."""
+    text = orders(lambda t: f"{t:%Y-%m-%d}").replace(",2022", "ä,2022").encode()
+    (tmp_path / "o.csv").write_bytes(text + b"c\xff9,2022-10-01,999,1.00\n")
+    assert sniff(tmp_path / "o.csv").format.encoding == "utf-8"
 
 
 @pytest.mark.parametrize(
