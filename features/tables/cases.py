@@ -19,6 +19,7 @@ from features.tables.case_intake import CaseIntake
 from features.tables.chunks import Chunk, read_chunks
 from features.tables.counts import Counts
 from features.tables.ingest import scratch_folder
+from features.tables.person import names_forgotten
 from features.tables.postgres import dump_table
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
@@ -49,8 +50,9 @@ def ingest_cases(
         db.execute(f"SET temp_directory = {text(scratch / 'spill')}")
         _start_afresh(folder)
         vault = open_vault(folder, pseudonyms)
-        refused = Refused(vault, 0)
-        intake = CaseIntake(db, source, pseudonyms, _forgotten(folder), refused, folder / CASES)
+        gone = _forgotten(folder)
+        refused = Refused(vault, 0, lambda line: names_forgotten(line, pseudonyms, gone))
+        intake = CaseIntake(db, source, pseudonyms, gone, refused, folder / CASES)
         for file, chunk in _chunks(source, raw, scratch, db):
             intake.take(chunk, file)
             progress(f"read {file}", chunk.done, chunk.total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.tables.person import Person
+from features.tables.person import Person, pieces
 from features.tables.privacy import BLANKS
 from features.tables.rewrite import Rewritten, digest, rewrite
 from features.tables.sources import CustomerTable, EventTable, Source
@@ -23,8 +22,6 @@ OWNERS = ("customer_id", "survivor", "merged_from")
 """Columns that say whose row it is."""
 
 QUARANTINE = "quarantine"
-PIECES = BLANKS + "\"'"
-"""What does not count around a piece of a line that is no row."""
 
 
 def erase_rows(folder: Path, person: Person) -> list[Rewritten]:
@@ -105,7 +102,7 @@ def id_columns(source: Source) -> dict[str, set[str]]:
 def _is_of(cells: dict[str, str | None] | str, person: Person, columns: Collection[str] | None) -> bool:
     """cells: of a row, or the text of a line that is none; columns: those that hold ids; None: nobody knows which."""
     if isinstance(cells, str):
-        return not person.raw_ids.isdisjoint(piece.strip(PIECES) for piece in re.split(r"[,;|\s]", cells))
+        return not person.raw_ids.isdisjoint(pieces(cells))
     for column, cell in cells.items():
         ids = person.raw_ids if columns is None or column in columns else person.words
         if cell is not None and str(cell).strip(BLANKS) in ids:

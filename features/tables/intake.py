@@ -136,9 +136,9 @@ class Intake:
             self.db.execute("INSERT INTO names SELECT * FROM more")
             self.db.unregister("more")
         if self.known.forgotten:
-            self.db.execute(
-                f"UPDATE lines SET rule = '{FORGOTTEN}' WHERE customer IN (SELECT id FROM names WHERE forgotten)"
-            )
+            gone_ids = "(SELECT id FROM names WHERE forgotten)"
+            refused = f" OR rule IS NOT NULL AND counterparty IN {gone_ids}" if "counterparty" in named else ""
+            self.db.execute(f"UPDATE lines SET rule = '{FORGOTTEN}' WHERE customer IN {gone_ids}{refused}")
 
     def _stage(self, portion: Portion, both_sides: bool) -> None:
         """The events of the sound lines → staging."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +77,16 @@ def _names(vault: Vault, under: str) -> Iterator[dict[str, str | None]]:
         if name.startswith("names/") or name.endswith("/names"):
             table = vault.read(name)
             yield dict(zip(table["customer_id"].to_pylist(), table["id"].to_pylist(), strict=True))
+
+
+def pieces(line: str) -> list[str]:
+    """What may be the cells of a line that is no row."""
+    return [piece.strip(BLANKS + "\"'") for piece in re.split(r"[,;|\s]", line)]
+
+
+def names_forgotten(line: str, pseudonyms: Pseudonyms, tombstones: Collection[str]) -> bool:
+    """Whether a line that is no row has the id of somebody who was forgotten in it."""
+    return bool(tombstones) and any(tombstone(pseudonyms.of(piece)) in tombstones for piece in pieces(line) if piece)
 
 
 def forgotten(tables: Path) -> list[str]:

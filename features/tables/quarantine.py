@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
@@ -27,9 +27,9 @@ REFUSED = pa.schema(
 class Refused:
     """The lines that one run refuses, on their way into the vault."""
 
-    def __init__(self, vault: Vault, batch: int) -> None:
-        """Entries of the run number `batch`."""
-        self._vault, self._batch = vault, batch
+    def __init__(self, vault: Vault, batch: int, is_forgotten: Callable[[str], bool] = lambda line: False) -> None:
+        """Entries of the run number `batch`. is_forgotten: whether a line that is no row is not to be kept."""
+        self._vault, self._batch, self._is_forgotten = vault, batch, is_forgotten
         self._waiting: list[pa.Table] = []
         self._written = 0
         self.lines = 0
@@ -49,7 +49,8 @@ class Refused:
         self._add([[table] * len(files), list(files), lines, [rule] * len(files), found, texts])
 
     def add_texts(self, table: str, file: str, rule: str, misfits: Sequence[Misfit]) -> None:
-        """Lines that are no rows."""
+        """Lines that are no rows, but for those that name somebody who was forgotten."""
+        misfits = [misfit for misfit in misfits if not self._is_forgotten(misfit.text)]
         texts = [json.dumps(misfit.text, ensure_ascii=False) for misfit in misfits]
         many = len(misfits)
         lines, found = [misfit.line for misfit in misfits], [misfit.found for misfit in misfits]

@@ -22,6 +22,7 @@ from features.tables.customers import settle_customers
 from features.tables.events import CUSTOMERS, ITEMS
 from features.tables.findings import Findings, Plan, Portion
 from features.tables.intake import Intake, Known
+from features.tables.person import names_forgotten
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
 from features.tables.reading import Format
@@ -93,10 +94,10 @@ class Run:
         self.db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET enable_progress_bar = false")
         self.db.execute(f"SET temp_directory = {text(scratch / 'spill')}")
         self.vault = open_vault(tables, pseudonyms)
-        self.refused = Refused(self.vault, self.number)
+        known = Known(_survivors(tables), _forgotten(tables))
+        self.refused = Refused(self.vault, self.number, lambda line: names_forgotten(line, pseudonyms, known.forgotten))
         self.findings = Findings(self.db, source, self.refused)
         self.staging = Staging(scratch / "staging", bins, source.timezone)
-        known = Known(_survivors(tables), _forgotten(tables))
         self.intake = Intake(self.db, source, pseudonyms, known, self.staging, self.findings, now)
         if part_files(tables / "items.parquet"):
             self.db.execute(f"INSERT INTO items FROM {parquet(tables / 'items.parquet')}")
