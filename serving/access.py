@@ -21,12 +21,12 @@ from features.catalogue import NAMES
 from features.catalogue.confidential import CONFIDENTIAL
 from features.population import POPULATION
 from features.tables.consents import read_objections
-from features.tables.erasure import lines_of
 from features.tables.events import CONFIDENTIAL_KINDS
 from features.tables.holds import hold_of, restricted_entries, rows_of
 from features.tables.merges import read_merges
-from features.tables.person import Person
-from features.tables.sources import EventTable, Source
+from features.tables.person import Person, pieces
+from features.tables.privacy import BLANKS
+from features.tables.sources import EventTable, ItemTable, Source, Table
 from features.workspace import read_json
 from serving.desk import Desk, unknown_customer
 from serving.store import Store
@@ -85,16 +85,25 @@ def _held(desk: Desk, person: Person) -> dict[str, Rows]:
 
 
 def _refused_lines(desk: Desk, person: Person) -> Rows:
-    """The person's lines in quarantine. A line that is no row may be another's: it is told when its id is telling."""
-    sure = Person(person.ids, person.raw_ids & person.words)
-    silent, found = _confidential_tables(desk.source), []
-    for _, table in desk.vault.tables("quarantine"):
-        mine = zip(lines_of(table, person, desk.source), lines_of(table, sure, desk.source), strict=True)
-        for row, (is_mine, is_sure) in zip(table.to_pylist(), mine, strict=True):
-            row["row"] = json.loads(row["row"])
-            if row["table"] not in silent and (is_sure if isinstance(row["row"], str) else is_mine):
+    """The person's own lines in quarantine, not those of others who name it."""
+    silent, tables = _confidential_tables(desk.source), {table.name: table for table in desk.source.tables}
+    found = []
+    for _, lines in desk.vault.tables("quarantine"):
+        for row in lines.to_pylist():
+            table, row["row"] = tables.get(row["table"]), json.loads(row["row"])
+            if table is not None and table.name not in silent and _is_own(row["row"], person, table):
                 found.append(row)
     return found
+
+
+def _is_own(cells: dict[str, str | None] | str, person: Person, table: Table) -> bool:
+    """cells: or the text of a line that is no row; it is the person's when it can be nobody else's."""
+    if isinstance(table, ItemTable):
+        return False
+    if isinstance(cells, str):
+        alone = not (isinstance(table, EventTable) and table.counterparty)
+        return alone and not person.words.isdisjoint(pieces(cells))
+    return (cells.get(table.customer) or "").strip(BLANKS) in person.raw_ids
 
 
 def _made_of_it(desk: Desk, person: Person) -> dict[str, Any]:

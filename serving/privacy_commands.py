@@ -17,6 +17,7 @@ from serving.options import HomeOption, SourceOption, open_job, out
 
 CustomerArgument = Annotated[str, typer.Argument(help="the company's own id")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="why, for the audit log; without any identifier")]
+ToldOption = Annotated[str, typer.Option("--reason", help="why; `scoring access` tells it to the person")]
 ByOption = Annotated[str | None, typer.Option("--by", help="who decides; by default the user of this computer")]
 UntilOption = Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="the last day of the hold")]
 
@@ -67,7 +68,7 @@ def hold(
     source: SourceOption = "sample",
     home: HomeOption = None,
     until: UntilOption = None,
-    reason: ReasonOption = "",
+    reason: ToldOption = "",
     by: ByOption = None,
 ) -> None:
     """Keep a person's events and attributes until a day, though it asks to be forgotten; `hold list` lists all."""

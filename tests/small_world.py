@@ -71,7 +71,7 @@ ORDERS = f"""customer,at,order,amount,item
 {SEVEN},2026-03-05,5,7.00,x
 {SEVEN},2026-03-06,6,,x
 """
-TRANSFERS = f"payer,payee,at,amount\n{BERT},{ANNA},2026-03-03,5\n{BERT},{CARL},2026-03-04,6\n"
+TRANSFERS = f"payer,payee,at,amount\n{BERT},{ANNA},2026-03-03,5\n{BERT},{CARL},2026-03-04,6\n{CARL},{ANNA},,8\n"
 SUSPICIONS = f"customer,at,amount\n{BERT},2026-03-01,1\n"
 PEOPLE_FILE = f"""id,region,referred_by,illness,name,mail
 {ANNA},north,,gout,Anna Alder,anna@example.org

@@ -245,8 +245,9 @@ def test_access_tells_all_that_is_held(desk: Desk) -> None:
     ]
     assert [grade["online"]["code"] for grade in found["grades"]] == ["AL", "AL"]
     assert found["consents"][0]["attribute"] == "no_marketing" and found["hold"]["until"] == "2030-01-01"
-    for other in (BERT, CARL, "Cedar", "Svea"):
+    for other in (BERT, CARL, "Cedar", "Svea"):  # Carl's refused transfer names Anna, and is his
         assert other not in json.dumps(found)
+    assert [line["table"] for line in document(desk, CARL)["refused_lines"]] == ["transfers"]
 
 
 def test_access_to_a_restricted_person(desk: Desk) -> None:

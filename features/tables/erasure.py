@@ -75,16 +75,12 @@ def without(table: pa.Table, person: Person) -> pa.Table:
 
 
 def without_lines(quarantine: pa.Table, person: Person, source: Source) -> pa.Table:
-    """The refused lines of others; `quarantine` itself when none is the person's."""
-    mine = lines_of(quarantine, person, source)
-    return quarantine.filter(pa.array([not each for each in mine])) if any(mine) else quarantine
-
-
-def lines_of(quarantine: pa.Table, person: Person, source: Source) -> list[bool]:
-    """Which refused lines are the person's: those with an id of its in a column of ids, or a telling one anywhere."""
+    """The refused lines without those that have an id of the person in a column of ids, or a telling one anywhere;
+    `quarantine` itself when there is none."""
     columns = id_columns(source)
     tables, rows = quarantine["table"].to_pylist(), quarantine["row"].to_pylist()
-    return [_is_of(json.loads(row), person, columns.get(table)) for table, row in zip(tables, rows, strict=True)]
+    others = [not _is_of(json.loads(row), person, columns.get(of)) for of, row in zip(tables, rows, strict=True)]
+    return quarantine if all(others) else quarantine.filter(pa.array(others))
 
 
 def id_columns(source: Source) -> dict[str, set[str]]:
