@@ -38,7 +38,8 @@ from features.tables.typed import mapped_cell
 from features.tables.vault import open_vault
 from features.workspace import part_files, read_json, write_json
 
-MEMORY_LIMIT = "1200MB"
+MEMORY_LIMIT = "900MB"
+"""Of DuckDB; what Arrow holds comes on top."""
 ROWS_PER_ENTRY = 500_000
 DUMPED = Format()
 """How a table of a database is written once it is a file."""

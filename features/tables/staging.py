@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,25 @@ class Staging:
         folder.mkdir()
         self.folder, self.bins, self._clock = folder, bins, clock(timezone)
         self._writers: dict[int, pq.ParquetWriter] = {}
+        self._worker = ThreadPoolExecutor(1)
+        self._waiting: Future[None] | None = None
         self.lines: Counter[tuple[int, str | None]] = Counter()
         """(table's place in the source file, fix) → lines, of those whose own customer's event is staged"""
 
     def add(self, events: pa.Table) -> None:
-        """Stage events: the columns of STAGED but for DERIVED, and `has_time`, whether `ts` is more than a day."""
+        """Stage events: the columns of STAGED but for DERIVED, and `has_time`, whether `ts` is more than a day.
+
+        They are written while the caller goes on.
+        """
+        self._wait()
+        self._waiting = self._worker.submit(self._add, events)
+
+    def _wait(self) -> None:
+        if self._waiting is not None:
+            self._waiting.result()
+            self._waiting = None
+
+    def _add(self, events: pa.Table) -> None:
         fixes = events["fix"].filter(pc.equal(events["side"], 0))
         if len(fixes):
             source = events["source"][0].as_py()
@@ -87,6 +102,8 @@ class Staging:
 
     def close(self) -> None:
         """Finish the files."""
+        self._wait()
+        self._worker.shutdown()
         for writer in self._writers.values():
             writer.close()
 
