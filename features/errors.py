@@ -22,3 +22,10 @@ class InputError(Exception):
         """The message as a few short lines."""
         finding = f"found {self.found}" + (f"; wanted {self.wanted}" if self.wanted else "") + "."
         return "\n".join([self.place, f"  {finding}", *([f"  {self.cure}"] if self.cure else [])])
+
+
+class NoRowsError(InputError):
+    """A file without a single row."""
+
+    def __init__(self, place: str | Path) -> None:
+        super().__init__(place, "no rows", "at least one", "Export the table again.")

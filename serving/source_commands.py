@@ -88,7 +88,7 @@ def _say(path: Path, left_out: list[str], doubts: list[str], name: str, seen: Se
         if lines:
             out.print(f"\n{title}", markup=False)
             for line in lines:
-                out.print(f"- {line}", markup=False)
+                out.print(f"- {line}", markup=False, soft_wrap=True)
     which = str(path) if path.parent != SOURCES else name
     raw = "" if seen.tables[0].database else f" --raw {seen.raw}"
     out.print(f"\nThen: scoring source check {which}{raw}", markup=False, soft_wrap=True)
@@ -113,7 +113,8 @@ def check(
             f"{report['customers']:,} customers"
         )
         out.print(show.held(held.kinds))
-        out.print(show.attributes(held.attributes, described))
+        if held.attributes:
+            out.print(show.attributes(held.attributes, described))
         out.print(show.allowed(lacking(held, load_settings())))
 
 

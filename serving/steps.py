@@ -99,6 +99,7 @@ class Job:
 
         Raises InputError where the events are of kinds that neither a model nor the scheme looks at.
         """
+        cuts, settings, origin = read_cuts(self.workspace), load_settings(), self._origin()
         if lacks := self.lacking()[CLASSES]:
             raise InputError(
                 self.workspace.tables,
@@ -106,7 +107,6 @@ class Job:
                 "events that the models and the scheme look at",
                 f"`scoring source check {self.source.name}` tells which tasks need what.",
             )
-        cuts, settings, origin = read_cuts(self.workspace), load_settings(), self._origin()
         if settings.horizon_days != origin.horizon_days:
             raise InputError(
                 TRAINING,

@@ -29,6 +29,7 @@ def postgres_url() -> Iterator[str]:
     """
     found = shutil.which("initdb") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))[::-1]), None)
     if found is None:
+        # a Debian package that not every machine has
         pytest.skip("PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql/*/bin")
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     patch = pytest.MonkeyPatch()
@@ -40,7 +41,7 @@ def postgres_url() -> Iterator[str]:
     except (OSError, subprocess.SubprocessError) as error:
         if os.environ.get("REQUIRE_SHARED") == "1":
             raise
-        pytest.skip(f"PostgreSQL does not start here: {error}")
+        pytest.skip(f"PostgreSQL does not start here: {error}")  # a container may forbid what it needs
     finally:
         if server is not None:
             server.send_signal(signal.SIGINT)

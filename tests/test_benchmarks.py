@@ -22,3 +22,12 @@ def test_the_feature_benchmark_prints_a_line_per_target() -> None:
         assert list(line) == ["name", "target", "measured", "unit", "holds"]
         assert isinstance(line["measured"], float) and isinstance(line["holds"], bool) and line["target"][0] in "≤≥"
     assert next(line for line in lines if line["name"] == "largest difference from any peer")["holds"]
+
+
+def test_the_ingest_benchmark_prints_a_line_per_target() -> None:
+    """`--quick --json`: JSON lines and nothing else."""
+    call = [sys.executable, "-m", "benchmarks.ingest", "--quick", "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(line) for line in lines] == 3 * [["name", "target", "measured", "unit", "holds"]]

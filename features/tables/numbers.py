@@ -16,7 +16,32 @@ WIDE = {0xFF01 + i: chr(0x21 + i) for i in range(94)} | {0x3000: " ", 0x2212: "-
 THIN = "\u00a0\u202f\u2007\u2009"
 """Blanks that part thousands."""
 
-SIGNS = "[£$€¥₹₩₽₺₴₫฿]|Kč|kr|zł|Fr\\.?"
+SIGNS = {
+    "AUD": r"A?\$",
+    "BRL": r"R\$",
+    "CAD": r"C?\$",
+    "CHF": r"S?Fr\.?",
+    "CNY": "¥|元|RMB",
+    "CZK": "Kč",
+    "DKK": r"kr\.?",
+    "EUR": "€",
+    "GBP": "£",
+    "ILS": "₪",
+    "INR": r"₹|Rs\.?",
+    "JPY": "¥|円",
+    "KRW": "₩",
+    "MXN": r"\$",
+    "NOK": r"kr\.?",
+    "PLN": "zł",
+    "RUB": "₽",
+    "SEK": r"kr\.?",
+    "THB": "฿",
+    "TRY": "₺",
+    "UAH": "₴",
+    "USD": r"(?:US)?\$",
+    "VND": "₫",
+}
+"""ISO 4217 code → the signs by which its amounts are known. Another currency's sign makes a cell unreadable."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +55,15 @@ class Reading:
 def read_number(cell: str, decimal: str, type_: str, currency: str) -> Reading:
     """The number in `cell` (SQL, null when empty) as `type_`, its decimals after the sign `decimal`.
 
-    currency: the ISO code of the company's currency, which may stand before or after the number.
+    currency: the ISO code of the company's currency; it, or its sign, may stand before or after the number.
     """
     plain = f"CASE WHEN contains({cell}, '_') THEN NULL ELSE TRY_CAST({cell} AS {type_}) END"
     if decimal == ",":
         alone = f"regexp_full_match({cell}, '[-+]?[0-9]+(,[0-9]+)?')"
         plain = f"CASE WHEN {alone} THEN TRY_CAST(replace({cell}, ',', '.') AS {type_}) END"
     narrow = narrowed(cell, THIN)
-    code = f"({SIGNS}|{currency})"
+    code = "|".join(filter(None, [SIGNS.get(currency), currency]))
+    code = f"({code})"
     bare = _replace(_replace(narrow, rf"^([-+(]?)\s*{code}\s*", r"\1"), rf"\s*{code}\s*([-)]?)$", r"\2")
     signed = _replace(_replace(bare, r"^\((.*)\)$", r"-\1"), r"^([0-9].*)-$", r"-\1")
     other = "." if decimal == "," else ","

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from features.errors import InputError
-from features.tables.files.block import Block, DamagedError, Misfit, merged, no_rows
+from features.errors import InputError, NoRowsError
+from features.tables.files.block import Block, DamagedError, Misfit, merged
 from features.tables.files.columnar import parquet_blocks, parquet_columns
 from features.tables.files.delimited import csv_blocks, csv_header
 from features.tables.files.excel import excel_blocks, excel_columns
@@ -58,7 +58,7 @@ def read_blocks(path: Path, written: Format, block_bytes: int = 16 << 20) -> Ite
     except (DamagedError, OSError, pa.ArrowException, MemoryError) as error:
         raise _damaged(path, written, error, records) from None
     if not records:
-        raise no_rows(path)
+        raise NoRowsError(path)
 
 
 def _blocks(path: Path, written: Format, size: int) -> Iterator[Block]:

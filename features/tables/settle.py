@@ -89,7 +89,7 @@ class Settling:
                 SELECT * FROM staged
                 WHERE kind = '{kind}' AND ref IS NOT NULL AND waived IS DISTINCT FROM '{rule.id}'),
             everything AS (
-                SELECT customer_id, kind, ref, day FROM staged
+                SELECT customer_id, kind, ref, day FROM staged ANTI JOIN gone USING ({PLACE})
                 UNION ALL SELECT customer_id, kind, ref, day FROM history),
             told AS (
                 SELECT customer_id, ref, min(day) AS first FROM everything SEMI JOIN asked USING (customer_id, ref)

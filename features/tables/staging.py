@@ -59,9 +59,12 @@ class Staging:
 
     def add(self, events: pa.Table) -> None:
         """Stage events: the columns of STAGED but for DERIVED, and `has_time`, whether `ts` is more than a day."""
-        said = events.filter(pc.equal(events["side"], 0))["fix"].value_counts().to_pylist()
-        for each in said:
-            self.lines[events["source"][0].as_py(), each["values"]] += each["counts"]
+        fixes = events["fix"].filter(pc.equal(events["side"], 0))
+        if len(fixes):
+            source = events["source"][0].as_py()
+            self.lines[source, None] += fixes.null_count
+            for each in fixes.drop_null().value_counts().to_pylist():
+                self.lines[source, each["values"]] += each["counts"]
         shown = local_time(events["ts"].cast(pa.int64()).to_numpy(), self._clock)
         day = pa.array((shown // DAY).astype(np.int32)).cast(pa.date32())
         timeless = ~events["has_time"].to_numpy(zero_copy_only=False)

@@ -27,7 +27,7 @@ ROWS = st.lists(
 def write(folder: Path, rows: list[tuple[int, str, str | None, date | None]]) -> None:
     """A customer table of (customer, attribute, value, valid_from)."""
     family = {"birthday": "private", "region": "social", "industry": "occupational"}
-    said = [dict(zip(CUSTOMERS.names, (customer(c), a, v, d, family[a]), strict=True)) for c, a, v, d in rows]
+    said = [dict(zip(CUSTOMERS.names, (customer(c), a, v, d, family[a], None), strict=True)) for c, a, v, d in rows]
     pq.write_table(pa.Table.from_pylist(said, CUSTOMERS), folder / "customers.parquet")
 
 

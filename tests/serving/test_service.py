@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.population import POPULATION
-from features.tables.consents import read_consents
 from features.tables.privacy import Pseudonyms
 from features.tables.sources import load_source
 from tests.conftest import Ran, real_data
@@ -102,12 +101,13 @@ def compare(ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudony
 
 
 def test_online_is_batch_for_the_whole_sample(sample: Ran, client: httpx.Client, pseudonyms: Pseudonyms) -> None:
-    """All 618 numbers of 600 customers, leads without any event included, but for 9 who object to profiling."""
-    objected = read_consents(sample.workspace.tables).no_profiling
-    ids = raw_ids(sample, f"{sample.workspace.simulated}/customers.csv", "customer_no")
-    ids = [id_ for id_ in ids if pseudonyms.of(id_) not in objected]
-    assert len(ids) == 609
-    compare(sample, client, ids, pseudonyms)
+    """All 618 numbers of 600 customers, leads without any event included; 9 of them objected, and get no score."""
+    table = f"{sample.workspace.simulated}/customers.csv"
+    ids = raw_ids(sample, table, "customer_no")
+    objected = set(raw_ids(sample, table, "CASE WHEN no_profiling = 'yes' THEN customer_no END"))
+    assert (len(ids), len(objected)) == (618, 9)
+    assert {client.get(f"/v1/customers/{raw_id}").status_code for raw_id in objected} == {403}
+    compare(sample, client, [raw_id for raw_id in ids if raw_id not in objected], pseudonyms)
 
 
 @pytest.mark.real

@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from features.errors import InputError
 
+MISFIT_BYTES = 250
+"""What a misfit takes in memory beside its text."""
+
 MisfitRule = Literal["wrong-width", "broken-quotes", "undecodable"]
 
 
@@ -69,7 +72,7 @@ def merged(blocks: Iterator[Block], size: int) -> Iterator[Block]:
     weight = 0
     for block in blocks:
         waiting.append(block)
-        weight += block.cells.nbytes + sum(len(misfit.text) for misfit in block.misfits)
+        weight += block.cells.nbytes + sum(len(misfit.text) + MISFIT_BYTES for misfit in block.misfits)
         if weight >= size:
             yield _merge(waiting)
             waiting, weight = [], 0
@@ -100,8 +103,3 @@ def check_names(names: Sequence[str], place: str | Path) -> list[str]:
     if len(set(names)) < len(names) or not all(name.strip() for name in names):
         raise InputError(place, "an empty or repeated column name", "a name of its own for each column")
     return list(names)
-
-
-def no_rows(path: Path) -> InputError:
-    """The error of a file without a single row."""
-    return InputError(path, "no rows", "at least one", "Export the table again.")

@@ -6,6 +6,8 @@ opens a cell, closes one, or is doubled inside one; then, where a record starts 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,6 +20,15 @@ from features.tables.files.strict import QUOTED_BYTES, QUOTED_LINES
 Flags = npt.NDArray[np.bool_]
 
 
+class Records(NamedTuple):
+    """Where each record starts and stops, how many physical lines are before it, and in it."""
+
+    starts: Positions
+    stops: Positions
+    before: Positions
+    lines: Positions
+
+
 def read_at_once(text: bytes, names: list[str], delimiter: str, line: int) -> Part | None:
     """The records of whole lines, the first of which is number `line`. None: they must be read one by one."""
     if not delimiter.isascii() or text.startswith(BOM) or not is_utf8(text):
@@ -25,7 +36,7 @@ def read_at_once(text: bytes, names: list[str], delimiter: str, line: int) -> Pa
     quotes = _quotes(text, delimiter)
     text, rest = _cut(text, quotes)
     quotes = quotes[: np.searchsorted(quotes, len(text))]
-    if not text or _too_long(rest) or not _well_quoted(text, quotes, delimiter):
+    if not text or not _well_quoted(text, quotes, delimiter):
         return None
     odd: list[tuple[int, int]] = []
     try:
@@ -35,27 +46,18 @@ def read_at_once(text: bytes, names: list[str], delimiter: str, line: int) -> Pa
     taken = count_lines(text)
     if cells.num_rows == taken:
         return Part(cells, pa.array(np.arange(line, line + taken)), (), taken, rest)
-    starts, stops, first = _records(text, quotes)
-    lines = np.diff(np.append(first, taken))
-    written = np.flatnonzero(starts < stops)
-    if len(written) != cells.num_rows + len(odd) or np.any((lines > 1) & _beyond(lines, stops - starts)):
+    records = _records(text, quotes)
+    if len(records.starts) != cells.num_rows + len(odd) or _overlong(records):
         return None
-    wrong = written[[record - 1 for record, _ in odd]]
-    misfits = [
-        Misfit(line + before, text[start:stop].decode(), wrong_width(width, len(names)), "wrong-width")
-        for before, start, stop, (_, width) in zip(
-            first[wrong].tolist(), starts[wrong].tolist(), stops[wrong].tolist(), odd, strict=True
-        )
-    ]
-    rows = np.setdiff1d(written, wrong, assume_unique=True)
-    return Part(cells, pa.array(first[rows] + line), tuple(misfits), taken, rest)
+    misfits, rows = _misfits(text, records, odd, line, len(names)), np.delete(records.before, [i for i, _ in odd])
+    return Part(cells, pa.array(rows + line), misfits, taken, rest)
 
 
 def _parse(text: bytes, names: list[str], delimiter: str, odd: list[tuple[int, int]]) -> pa.Table:
-    """The records of the right width as text; of the others the number, from 1, and the width go into `odd`."""
+    """The records of the right width as text; of the others the number, from 0, and the width go into `odd`."""
 
     def skip(row: csv.InvalidRow) -> str:
-        odd.append((row.number, row.actual_columns))
+        odd.append((row.number - 1, row.actual_columns))
         return "skip"
 
     return csv.read_csv(
@@ -102,28 +104,35 @@ def _well_quoted(text: bytes, quotes: Positions, delimiter: str) -> bool:
     return bool(opens[0] and closes[-1] and np.all(paired | (opens[1:] & closes[:-1])))
 
 
-def _records(text: bytes, quotes: Positions) -> tuple[Positions, Positions, Positions]:
-    """Where each record starts, where it stops, and how many physical lines are before it.
-
-    A line that ends after an odd number of quotes ends inside a cell. If it is the last, there is one stop less.
-    """
+def _records(text: bytes, quotes: Positions) -> Records:
+    """The records that are not blank; the last one may be unfinished."""
     starts, stops = line_spans(text)
-    inside = np.searchsorted(quotes, stops) % 2 == 1
+    inside = np.searchsorted(quotes, stops) % 2 == 1  # after an odd number of quotes a line ends within a cell
     first = np.flatnonzero(~np.append(False, inside[:-1]))
-    return starts[first], stops[~inside], first
+    last = np.append(first[1:], len(stops)) - 1
+    starts, stops = starts[first], stops[last]
+    written = starts < stops
+    return Records(starts[written], stops[written], first[written], (last - first + 1)[written])
+
+
+def _overlong(records: Records) -> bool:
+    """Whether one goes over more lines, or is longer over several, than a quoted cell may."""
+    size = records.stops - records.starts
+    return bool(np.any((records.lines > 1) & ((records.lines > QUOTED_LINES) | (size > QUOTED_BYTES))))
+
+
+def _misfits(text: bytes, records: Records, odd: list[tuple[int, int]], line: int, columns: int) -> tuple[Misfit, ...]:
+    where = [i for i, _ in odd]
+    starts, stops, before, _ = (positions[where].tolist() for positions in records)
+    return tuple(
+        Misfit(line + earlier, text[start:stop].decode(), wrong_width(width, columns), "wrong-width")
+        for start, stop, earlier, (_, width) in zip(starts, stops, before, odd, strict=True)
+    )
 
 
 def _cut(text: bytes, quotes: Positions) -> tuple[bytes, bytes]:
     """The records that end, and the beginning of one that does not."""
     if len(quotes) % 2 == 0:
         return text, b""
-    start = int(_records(text, quotes)[0][-1])
+    start = int(_records(text, quotes).starts[-1])
     return text[:start], text[start:]
-
-
-def _beyond(lines: Positions, size: Positions) -> Flags:
-    return (lines > QUOTED_LINES) | (size > QUOTED_BYTES)
-
-
-def _too_long(rest: bytes) -> bool:
-    return len(rest) > QUOTED_BYTES or count_lines(rest) >= QUOTED_LINES

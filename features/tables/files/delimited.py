@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from features.errors import InputError
-from features.tables.files.block import Block, check_names, no_rows
+from features.errors import InputError, NoRowsError
+from features.tables.files.block import Block, check_names
 from features.tables.files.bulk import read_at_once
 from features.tables.files.lines import chunks, lines_of, without_first
 from features.tables.files.strict import QUOTED_LINES, StrictRecords, strict_reader
@@ -33,7 +33,7 @@ def csv_header(path: Path, written: Format) -> tuple[list[str], int]:
         cure = "Mend `format` in the source file (encoding, delimiter, skip), or the file."
         raise InputError(place, found, "a header", cure) from None
     if names is None:
-        raise no_rows(path)
+        raise NoRowsError(path)
     return check_names(written.columns or [name.strip(BLANKS) for name in names], place), skipped + records.line_num
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
-from features.errors import InputError
-from features.tables.files.block import Block, DamagedError, Misfit, check_names, no_rows, text_table, wrong_width
+from features.errors import InputError, NoRowsError
+from features.tables.files.block import Block, DamagedError, Misfit, check_names, text_table, wrong_width
 from features.tables.privacy import BLANKS
 from features.tables.reading import Format
 
@@ -112,7 +112,7 @@ def _header(rows: Iterator[Row], path: Path, written: Format) -> list[str]:
         return check_names(written.columns, path)
     number, names = next(rows, (0, []))
     if not names:
-        raise no_rows(path)
+        raise NoRowsError(path)
     return check_names(written.columns or [name.strip(BLANKS) for name in names], f"{path}: row {number}")
 
 

@@ -108,6 +108,7 @@ def test_a_new_file_is_added_beside_the_history(shop: Shop) -> None:
     """The files of the history keep their bytes; what happened after them is known when it happened."""
     before = shop.parts()
     shop.export("2026-04.csv", "4,bert,2026-04-02,1.00\n")
+    shop.export("a day without any.csv", "")
     done = shop.ingest(APRIL)
     after = shop.parts()
     assert before.items() <= after.items() and len(after) == len(before) + 1

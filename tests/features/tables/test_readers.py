@@ -215,6 +215,22 @@ def test_a_quoted_cell_has_a_hundred_lines_at_most(size: int, write: Write) -> N
     assert (misfits[0].line, misfits[0].rule, len(misfits)) == (1, "broken-quotes", 101)
 
 
+def test_an_open_quote_does_not_hold_up_a_file(write: Write) -> None:
+    """What follows it comes block by block, and not when the file has been searched for its end."""
+    path = write(b'a,"b\n' + b"1,2\n" * 500_000)
+    blocks = read_blocks(path, Format(header=False, columns=names(2)), 1 << 16)
+    first = next(blocks)
+    assert first.misfits[0].line == 1
+    assert first.done < first.total / 2
+    assert len(first.cells) + sum(len(block.cells) for block in blocks) == 500_000
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_large_file_has_lines_whatever_ends_them(end: bytes, write: Write) -> None:
+    rows, misfits = read(write(b"a,b" + end + (b"some text,more" + end) * 400_000), 1 << 20)
+    assert (len(rows), misfits, rows[-1]) == (400_000, [], (400_001, ("some text", "more")))
+
+
 def test_a_cell_of_many_kilobytes_is_a_cell(write: Write) -> None:
     for cell in ("x" * 300_000, '"' + "x" * 300_000 + '"', '"' + "x\n" * 90 + "y" * 200_000 + '"'):
         rows, misfits = read(write(f'a,{cell}\nb,"c"\nd,5"\n'.encode()), header=False, columns=names(2))
