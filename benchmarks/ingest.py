@@ -20,7 +20,7 @@ from benchmarks.report import RESULTS, Target, machine, markdown, print_targets,
 DATA = Path("data/benchmarks")
 OURS, COPY = "ours", "copy"
 CORES = 2
-FULL, QUICK = (50_000_000, 3), (50_000, 1)
+FULL, QUICK = (50_000_000, 2), (50_000, 1)
 PACKAGES = ("duckdb", "pyarrow", "numpy")
 
 

@@ -110,7 +110,7 @@ def test_missing_files_are_named(tmp_path: Path, scoring: Scoring, shop: Shop) -
     code, error = scoring("ingest", "--source", path, "--raw", tmp_path / "nowhere", "--home", tmp_path / "home")
     assert code == 2
     check(error, ["nowhere/orders.csv", "no such file"])
-    for step, before in (("features", "ingest"), ("train", "ingest"), ("evaluate", "train"), ("classify", "")):
+    for step, before in (("features", "ingest"), ("train", "features"), ("evaluate", "train"), ("classify", "")):
         code, error = scoring(step, "--source", path, "--home", tmp_path / "empty")
         assert code == 2
         check(error, [f"scoring {before}"])

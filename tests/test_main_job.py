@@ -54,9 +54,8 @@ def test_the_sample_company_runs_and_is_live(sample: Ran) -> None:
     """All three tasks fitted, nothing skipped, a release promoted, everybody graded who did not object."""
     about = read_json(sample.workspace.training / "release" / "release.json")
     assert about["tasks"] == ["churn", "segments", "value"] and about["skipped"] == {}
-    assert (
-        read_json(sample.folder / "snapshot.json")["customers"] == 609
-    )  # 600, and 18 second numbers, without 9 who objected
+    # with the second numbers of 18, without the 9 numbers of those who object to profiling
+    assert read_json(sample.folder / "snapshot.json")["customers"] == 609
 
 
 @pytest.fixture

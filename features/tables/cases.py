@@ -19,7 +19,7 @@ from features.tables.case_intake import CaseIntake
 from features.tables.chunks import Chunk, read_chunks
 from features.tables.counts import Counts
 from features.tables.ingest import scratch_folder
-from features.tables.person import names_forgotten
+from features.tables.person import forgotten, names_forgotten
 from features.tables.postgres import dump_table
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
@@ -28,7 +28,7 @@ from features.tables.reading import Format
 from features.tables.sql import text
 from features.tables.table_source import TableSource
 from features.tables.vault import Vault, open_vault
-from features.workspace import Workspace, read_json, staged, write_json
+from features.workspace import Workspace, staged, write_json
 
 CASES = "cases.parquet"
 PRIVATE = "private/cases"
@@ -50,7 +50,7 @@ def ingest_cases(
         db.execute(f"SET temp_directory = {text(scratch / 'spill')}")
         _start_afresh(folder)
         vault = open_vault(folder, pseudonyms)
-        gone = _forgotten(folder)
+        gone = frozenset(forgotten(folder))
         refused = Refused(vault, 0, lambda line: names_forgotten(line, pseudonyms, gone))
         intake = CaseIntake(db, source, pseudonyms, gone, refused, folder / CASES)
         for file, chunk in _chunks(source, raw, scratch, db):
@@ -71,11 +71,6 @@ def _start_afresh(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (CASES, "report.json"):
         (folder / name).unlink(missing_ok=True)
-
-
-def _forgotten(folder: Path) -> frozenset[str]:
-    path = folder / "forgotten.json"
-    return frozenset(read_json(path) if path.exists() else ())
 
 
 def _chunks(

@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 from features.errors import InputError, NoRowsError
 from features.progress import Progress
 from features.tables.batch import Batch
-from features.tables.chunks import Chunk, read_chunks
+from features.tables.chunks import Chunk, chunk_of, read_chunks
 from features.tables.counts import Counts, added
 from features.tables.customers import settle_customers
 from features.tables.events import CUSTOMERS, ITEMS
 from features.tables.findings import Findings, Plan, Portion
 from features.tables.intake import Intake, Known
-from features.tables.person import names_forgotten
+from features.tables.merges import read_merges
+from features.tables.person import forgotten, names_forgotten
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
 from features.tables.reading import Format
@@ -94,7 +95,7 @@ class Run:
         self.db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY_LIMIT}'; SET enable_progress_bar = false")
         self.db.execute(f"SET temp_directory = {text(scratch / 'spill')}")
         self.vault = open_vault(tables, pseudonyms)
-        known = Known(_survivors(tables), _forgotten(tables))
+        known = Known(read_merges(tables), frozenset(forgotten(tables)))
         self.refused = Refused(self.vault, self.number, lambda line: names_forgotten(line, pseudonyms, known.forgotten))
         self.findings = Findings(self.db, source, self.refused)
         self.staging = Staging(scratch / "staging", bins, source.timezone)
@@ -130,10 +131,12 @@ class Run:
         """Lines of several files, without one of the rules."""
         plan = self.intake.plan(table, chunk.raw.column_names)
         names = list(dict.fromkeys(files))
-        first = len(self.origins)
-        self.origins.extend(_Origin(plan, name, None, chunk) for name in names)
-        file = np.array([first + names.index(name) for name in files], np.int32)
-        self._take(Portion(plan, chunk, self._names, file, waived))
+        first, place = len(self.origins), np.array([names.index(name) for name in files], np.int32)
+        for k, name in enumerate(names):
+            at = np.flatnonzero(place == k)
+            mine = chunk_of(chunk.raw.take(at), chunk.lines.take(at))
+            self.origins.append(_Origin(plan, name, None, mine))
+        self._take(Portion(plan, chunk, self._names, first + place, waived))
 
     def finish(self) -> Ingested:
         """Judge what takes all lines, and write the tables."""
@@ -268,16 +271,3 @@ class Run:
             "restated": before["restated"] + settled.restated,
             "tables": [each.to_json() for each in added(map(Counts.from_json, before["tables"]), counts)],
         }
-
-
-def _survivors(tables: Path) -> dict[str, str]:
-    path = tables / "merges.parquet"
-    if not path.exists():
-        return {}
-    with duckdb.connect() as db:
-        return dict(db.sql(f"SELECT customer_id, survivor FROM {parquet(path)}").fetchall())
-
-
-def _forgotten(tables: Path) -> frozenset[str]:
-    path = tables / "forgotten.json"
-    return frozenset(read_json(path) if path.exists() else ())
