@@ -16,6 +16,10 @@ __all__ = ["shop"]
 Scoring = Callable[..., tuple[int, str]]
 
 BAD_TABLES = {
+    "an event id that names a customer": (
+        {"source": SOURCE.replace("    ref: order\n", "    ref: order\n    event_id: [customer, order]\n")},
+        ["event_id", "'customer'", "name nobody"],
+    ),
     "a wrong column": ({"header": HEADER.replace("amount", "total")}, ["'amount'", "customer, at, order, total, item"]),
     "an amount of abc": (
         {"lines": LINES + "anna,2026-03-10,9,abc,x\n"},

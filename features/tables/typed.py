@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from features.errors import InputError
 from features.tables.customers import cells_needed, value_of
 from features.tables.numbers import Reading, narrowed, read_number
 from features.tables.raw import clean, need_column, sql_condition
@@ -256,3 +257,11 @@ def _check_mapping(table: EventTable, columns: list[str], place: str) -> None:
     for field, column in mapped.items():
         if column is not None:
             need_column(column, columns, f"{place}.{field}")
+    named = sorted({table.customer, table.counterparty} & set(ids), key=str)
+    if named:
+        raise InputError(
+            f"{place}.event_id",
+            f"'{named[0]}', which names a customer",
+            "columns that name nobody: ids of events are kept as they are",
+            "Without event_id an event is known by all it says.",
+        )
