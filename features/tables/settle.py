@@ -74,6 +74,8 @@ class Settling:
             self._refuse(RETURN_FIRST, self._with_ref("return", "purchase", "day < first", RETURN_FIRST))
         if {"payment", "invoice_due"} <= kinds:
             self._refuse(NO_INVOICE, self._with_ref("payment", "invoice_due", "first IS NULL", NO_INVOICE))
+        if not self._any(f"all_customers WHERE attribute = '{SIGNED_UP}'"):
+            return
         since = f"""SELECT customer_id, min(TRY_CAST(value AS DATE)) AS since FROM all_customers
             WHERE attribute = '{SIGNED_UP}' GROUP BY customer_id"""
         self._refuse(
@@ -84,12 +86,13 @@ class Settling:
 
     def _with_ref(self, kind: str, other: str, broken: str, rule: Rule) -> str:
         """The events of `kind` that break a rule about the first event of kind `other` with the same ref."""
+        sound = f"ANTI JOIN gone USING ({PLACE})" if self._any("gone") else ""
         return f"""
             WITH asked AS (
                 SELECT * FROM staged
                 WHERE kind = '{kind}' AND ref IS NOT NULL AND waived IS DISTINCT FROM '{rule.id}'),
             everything AS (
-                SELECT customer_id, kind, ref, day FROM staged ANTI JOIN gone USING ({PLACE})
+                SELECT customer_id, kind, ref, day FROM staged {sound}
                 UNION ALL SELECT customer_id, kind, ref, day FROM history),
             told AS (
                 SELECT customer_id, ref, min(day) AS first FROM everything SEMI JOIN asked USING (customer_id, ref)
@@ -113,7 +116,7 @@ class Settling:
         known = self.batch.known_at("s.")
         other = {"known_at": f"coalesce(d.known_at, {known})", "known_until": "d.known_until"}
         joined = f"ANTI JOIN gone USING ({PLACE}) LEFT JOIN redated d USING ({PLACE})"
-        if not self._number("SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM redated)"):
+        if not self._any("gone") and not self._any("redated"):
             other, joined = {"known_at": known, "known_until": "NULL::TIMESTAMPTZ"}, ""
         cells = ", ".join(f"{other.get(name, 's.' + ident(name))} AS {ident(name)}" for name in EVENTS.names)
         files = self.staging.files
@@ -173,6 +176,9 @@ class Settling:
             self._number("SELECT count(*) FROM redated"),
             [each for each in refused if self._severity(each[0]) != "drop"],
         )
+
+    def _any(self, rows: str) -> bool:
+        return bool(self.db.sql(f"SELECT 1 FROM {rows} LIMIT 1").fetchall())
 
     def _number(self, query: str) -> int:
         return int(self.db.sql(query).fetchall()[0][0])
