@@ -41,7 +41,8 @@ test: setup-dev ## what CI runs
 	$(BIN)/python -m pytest
 
 test-long: setup-dev ## fuzzing for ten minutes, kill loops: what takes too long for CI
-	FUZZ_SECONDS=600 $(BIN)/python -m pytest -m long
+	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/features/tables/test_fuzz_readers.py
+	$(BIN)/python -m pytest -m long
 
 check: setup-dev ## style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ from tests.workbooks import packed, sheet_xml, workbook
 
 __all__ = ["write"]
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 HANGS = 20
 """Seconds after which reading a file of some hundred bytes hangs."""
 
