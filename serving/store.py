@@ -75,7 +75,7 @@ class Store:
 
 def _open(path: Path) -> sqlite3.Connection:
     try:
-        db = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         for table in ("customers", "aliases", "consents"):
             db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
     except sqlite3.Error as error:

@@ -75,6 +75,16 @@ def test_nothing_of_the_person_is_left(desk: Desk, who: str) -> None:
     assert names == {ANNA, BERT, CARL, SEVEN} - {who}
 
 
+def test_a_workspace_is_found_from_where_one_stands(
+    tmp_path: Path, pseudonyms: Pseudonyms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default it is `data/<source>`, a path that begins here."""
+    monkeypatch.chdir(tmp_path)
+    desk = small_world(Path(), pseudonyms)
+    forget(desk, desk.person(ANNA), "asked", TODAY)
+    assert desk.search(desk.person(ANNA)).found == ()
+
+
 def test_refused_lines_go_by_the_columns_of_ids(desk: Desk) -> None:
     """The customer `7` has one refused line; another one's order number 7 is not that customer."""
     assert len(refused(desk)) == 4
