@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.tables.groups import Groups
-from features.tables.rewrite import rewrite
+from features.tables.rewrite import CUSTOMER_ORDER, EVENT_ORDER, rewrite
 from features.tables.sql import parquet
 from features.workspace import read_parquet
 
@@ -29,8 +29,8 @@ MERGES = pa.schema(
 
 FILE = "merges.parquet"
 ORDER = {
-    "events.parquet": ("customer_id", "day", "event_id", "known_at"),
-    "customers.parquet": ("customer_id", "attribute", "valid_from", "value"),
+    "events.parquet": tuple(EVENT_ORDER.split(", ")),
+    "customers.parquet": tuple(CUSTOMER_ORDER.split(", ")),
 }
 """Table → the columns that its part files are sorted by."""
 

@@ -19,7 +19,7 @@ SMALL, MOST_SMALL = 100_000, 32
 """A part file of fewer rows is small; more small ones than these become one."""
 
 CUSTOMER_ORDER = "customer_id, attribute, valid_from, value"
-ORDER = "customer_id, day, event_id, known_at"
+EVENT_ORDER = "customer_id, day, event_id, known_at"
 """How the rows of a part file of the customer and of the event table are sorted."""
 
 

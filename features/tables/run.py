@@ -28,7 +28,7 @@ from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
 from features.tables.reading import Format
 from features.tables.received import load_received
-from features.tables.rewrite import CUSTOMER_ORDER, ORDER, ROW_GROUP, compact
+from features.tables.rewrite import CUSTOMER_ORDER, EVENT_ORDER, ROW_GROUP, compact
 from features.tables.rules import RULES
 from features.tables.settle import Settled, Settling
 from features.tables.sources import Source, Table
@@ -150,7 +150,7 @@ class Run:
             settled = Settling(self.db, self.source, self.staging, self.tables, self.batch).run(
                 self.findings.counts, self.progress
             )
-        compact(self.tables / "events.parquet", ORDER)
+        compact(self.tables / "events.parquet", EVENT_ORDER)
         self._refuse_later(settled)
         self.refused.flush()
         self._keep_names()

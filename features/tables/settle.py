@@ -14,7 +14,7 @@ from features.tables.batch import Batch
 from features.tables.counts import Counts
 from features.tables.customers import SIGNED_UP
 from features.tables.events import EVENTS
-from features.tables.rewrite import ORDER, rewrite, write_part
+from features.tables.rewrite import EVENT_ORDER, rewrite, write_part
 from features.tables.rules import BEFORE_SIGN_UP, NO_INVOICE, REPEATED_EVENT, REPEATED_LINE, RETURN_FIRST, RULES, Rule
 from features.tables.sources import EventTable, Source
 from features.tables.sql import file_text, ident, instant, parquet
@@ -124,7 +124,9 @@ class Settling:
             waiting: Future[None] | None = None
             for done, path in enumerate(files):
                 progress("write events", done, len(files))
-                rows = self.db.sql(f"SELECT {cells} FROM read_parquet({file_text(path)}) s {joined} ORDER BY {ORDER}")
+                rows = self.db.sql(
+                    f"SELECT {cells} FROM read_parquet({file_text(path)}) s {joined} ORDER BY {EVENT_ORDER}"
+                )
                 events = rows.to_arrow_table().cast(EVENTS)
                 if waiting is not None:
                     waiting.result()
@@ -147,7 +149,7 @@ class Settling:
                 return (
                     db.sql(
                         "SELECT r.* REPLACE (coalesce(e.until, r.known_until) AS known_until) FROM rows r "
-                        "LEFT JOIN ends e USING (event_id, known_at) ORDER BY " + ORDER
+                        "LEFT JOIN ends e USING (event_id, known_at) ORDER BY " + EVENT_ORDER
                     )
                     .to_arrow_table()
                     .cast(EVENTS)
