@@ -33,7 +33,7 @@ from serving.store import Store
 from training.recipes import CHURN, SEGMENTS, VALUE
 
 TOLD = (CHURN.name, VALUE.name, SEGMENTS.name)
-"""Tasks whose scores follow from nothing confidential: `training.fit` hides it from them."""
+"""Tasks whose scores follow from nothing confidential: `training.models.inputs` hides it from them."""
 
 FACTS = (frozenset(NAMES) - CONFIDENTIAL) | {*TOLD, *(each.name for each in POPULATION)}
 """What may be told, and what may stand behind a class that is told."""
