@@ -49,6 +49,10 @@ class Contributions:
         order = np.argsort(-np.abs(found), kind="stable")[:k]
         return [(self.names[i], float(self.inputs[row, i]), float(found[i])) for i in order if found[i]]
 
+    def turned(self, moves: str) -> Contributions:
+        """Of the opposite: what speaks for silence speaks against a purchase."""
+        return Contributions(self.names, self.inputs, -self.values, -self.base, -self.score, moves)
+
 
 class Explained(Protocol):
     """A model that can say why."""

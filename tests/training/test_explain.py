@@ -9,11 +9,12 @@ import pytest
 
 from features.catalogue import NAMES
 from features.catalogue.confidential import CONFIDENTIAL
-from tests.training.small_base import HORIZON, asked
+from tests.training.small_base import BOOSTING, HORIZON, asked, lesson
 from tests.training.test_models import ALL, EVERY, fitted
 from training.explain import DOCS, importance, sentence, sentences, top_reasons
 from training.models.inputs import INPUTS
-from training.models.ladder import Question, Rung
+from training.models.ladder import Question, Rung, fit_rung
+from training.recipes import load_settings
 
 
 @EVERY
@@ -33,6 +34,15 @@ def test_the_prediction_is_an_increasing_function_of_the_score(rung: Rung, quest
     score, predicted = model.explain(rows, HORIZON).score, model.predict(rows, HORIZON)
     order = np.argsort(score, kind="stable")
     assert (np.diff(predicted[order]) >= -1e-12).all()
+
+
+def test_the_opposite_has_the_opposite_reasons() -> None:
+    """P(purchase) is 1 − P(silence), for the reasons turned round."""
+    rows = asked("silence")[0]
+    model = fitted("lightgbm", "silence")
+    found = model.explain(rows, HORIZON).turned("the probability to buy")
+    assert np.abs(found.base + found.values.sum(axis=1) - found.score).max() < 1e-9
+    assert 1 / (1 + np.exp(-found.score)) == pytest.approx(1 - model.predict(rows, HORIZON))
 
 
 def test_every_input_is_explained() -> None:
@@ -77,6 +87,8 @@ def test_twenty_thousand_customers_in_well_under_a_minute() -> None:
     """With a forest of the size that is served."""
     rows = asked("silence")[0]
     crowd = rows[np.random.default_rng(0).integers(0, len(rows), 20_000)]
+    served = BOOSTING.model_copy(update={"rounds": load_settings().boosting.rounds})
+    model = fit_rung("lightgbm", "silence", lesson("silence"), served, 1)
     start = time.process_time()
-    assert len(top_reasons(fitted("lightgbm", "silence"), crowd, HORIZON)) == 20_000
+    assert len(top_reasons(model, crowd, HORIZON)) == 20_000
     assert time.process_time() - start < 30
