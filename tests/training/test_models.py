@@ -167,16 +167,17 @@ def test_labels_all_alike_are_refused() -> None:
 
 
 def test_a_season_counts_by_how_long_the_base_was_known() -> None:
-    """A whole year: it alone; half a year: half; none: the mean of all dates. Half of each is believed."""
+    """A whole year: it alone; half a year: half, and for the rest the latest date as far as its season is the same;
+    without a season half the mean of all dates."""
     learnt = lesson("silence")
     misses = {id(each): float(i) for i, each in enumerate(learnt.examples)}
     rows = learnt.examples[0].rows.copy()
-    for days, wanted in ((400.0, 5.0), (182.5, 3.0)):
+    for days, horizon, wanted in ((400.0, 90, 10.0), (182.5, 365, 6.0), (182.5, 91, 5.5), (182.5, 183, 5.0)):
         rows[:, POSITION["tenure_days"]] = days
         season = Examples(rows, learnt.rhythm, learnt.examples[0].label)
-        found = off_by(lambda each: misses.get(id(each), 10.0), learnt.examples, season)
-        assert found == pytest.approx(wanted)
-    assert off_by(lambda each: misses[id(each)], learnt.examples, None) == pytest.approx(0.5)
+        found = off_by(lambda each: misses.get(id(each), 10.0), learnt.examples, season, horizon)
+        assert found == pytest.approx(wanted, abs=0.02)
+    assert off_by(lambda each: misses[id(each)], learnt.examples, None, 90) == pytest.approx(0.5)
 
 
 @settings(max_examples=50, deadline=None)

@@ -146,7 +146,7 @@ def btyd_factor(examples: Sequence[Examples], season: Examples | None, horizon_d
     def miss(each: Examples) -> float:
         return log_ratio(each.label, btyd(each.rhythm, each.rows, horizon_days, of))
 
-    return float(np.exp(off_by(miss, examples, season)))
+    return float(np.exp(off_by(miss, examples, season, horizon_days)))
 
 
 def btyd(rhythm: Rhythm, rows: Array, horizon_days: int, of: Of) -> Array:

@@ -122,7 +122,7 @@ def fit_silence(
         usual=mean_log_odds(all_.label),
     )
     base = examples[-1].rows if base is None else base
-    move = off_by(lambda each: _miss(each, horizon_days), examples, season)
+    move = off_by(lambda each: _miss(each, horizon_days), examples, season, horizon_days)
     rate = float(expit(inactive(rhythm.columns(base, horizon_days)[:, 0]) + move).mean())
     return replace(model, level=move_to(model._log_odds(base, horizon_days), rate))
 
