@@ -176,7 +176,7 @@ def targets(results: list[Result]) -> list[Target]:
         Target("churn: runs with log-loss worse", "≤0", sum(r.loss.low > 0 for r in churns), "runs"),
         Target("value: runs with ΔnGini above 0", f"≥{every}", sum(r.better.low > 0 for r in values), "runs"),
         Target("value: mean ΔnGini", "≥0.015", float(np.mean([r.better.difference for r in values])), "nGini"),
-        Target("value: largest |predicted / actual − 1|", "≤0.15", bias_off, "ratio"),
+        Target("value: distance of predicted / actual from 1", "≤0.15", bias_off, "ratio"),
         Target("value: largest RMSE / BTYD", "≤1.02", max(r.details["rmse / btyd"] for r in values), "ratio"),
     ]
 
@@ -210,7 +210,7 @@ def main() -> None:
         for question in ("silence", "spend"):
             results.append(judge(run, question, known, boosting, 200 if given.quick else 2_000))
             say(rows_of(results[-1:]).splitlines()[-1])
-    found = targets(results)
+    found = targets(results)  # segments and cases: their targets are added here, their tables to `parts`
     print_targets(found, given.json)
     if not given.quick and not given.only:
         said = [{**vars(each), "holds": "yes" if each.holds else "no"} for each in found]
