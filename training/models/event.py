@@ -28,7 +28,7 @@ MOVES = "the probability"
 @dataclass(frozen=True)
 class EventModel:
     """Mean log-odds of a forest over all inputs and of a logistic regression on recency, orders, spend and tenure,
-    moved by `level` to where the mean probability is the share that was seen."""
+    moved by `level` to where the mean probability is the share that was seen at the latest date."""
 
     forest: Forest
     rhythm: Rhythm
@@ -73,7 +73,7 @@ def fit_event(
 ) -> EventModel:
     """Fit to labels that are 1 where it happened; raises ValueError where all labels are alike.
 
-    rhythm: fitted at the date the model is for.
+    examples: in order of date; rhythm: fitted at the date the model is for.
     """
     all_ = stacked(examples, horizon_days)
     start = np.concatenate([np.full(len(each.label), mean_log_odds(each.label)) for each in examples])
@@ -83,5 +83,6 @@ def fit_event(
         logistic=fit_logistic(columns_of(all_.rows), all_.label),
         usual=mean_log_odds(all_.label),
     )
-    then = [replace(model, rhythm=each.rhythm)._log_odds(each.rows, horizon_days) for each in examples]
-    return replace(model, level=move_to(np.concatenate(then), float(all_.label.mean())))
+    last = examples[-1]
+    then = replace(model, rhythm=last.rhythm)._log_odds(last.rows, horizon_days)
+    return replace(model, level=move_to(then, float(last.label.mean())))
