@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from classification.past import VALUE_DIMENSION
 from classification.rules import Classes
 from classification.scheme import Scheme, check_facts, read_scheme
 from features.catalogue import NAMES, POSITION
@@ -29,19 +30,19 @@ from features.errors import InputError
 from features.population import POPULATION, Ranks, population_features
 from features.tables.consents import read_consents
 from features.workspace import Workspace, damaged, read_json, staged, write_json
-from training.recipes import CHURN, RECIPES, VALUE
+from training.recipes import CHURN, DEMAND, OUTPUTS, POTENTIAL, VALUE
 from training.release import SCHEME_FILE, Release
 from training.snapshots import Origin, Snapshot
 
 Array = NDArray[np.float64]
 
-RANKED = (CHURN.name, VALUE.name, "spend_365d")
+RANKED = (CHURN.name, VALUE.name, DEMAND.name, POTENTIAL.name, "spend_365d")
 """The facts whose percentile is told."""
 
 _BASES = tuple(dict.fromkeys((*RANKED, *(each.of for each in POPULATION))))
 """The facts whose ranks a snapshot keeps."""
 
-FACTS = frozenset(NAMES) | {recipe.name for recipe in RECIPES} | {each.name for each in POPULATION}
+FACTS = frozenset(NAMES) | set(OUTPUTS) | {each.name for each in POPULATION}
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class LiveSet:
 
     def grade(self, rows: Array) -> Graded:
         """Grade feature rows (n, features); one row and many give the same bits."""
-        scores = self.release.score(rows)
+        scores = scores_of(self.release, self.scheme, rows, self.snapshot.cutoffs)
         facts = facts_of(rows, scores, self.snapshot.ranks)
         percentiles = {name: self.snapshot.ranks[name].percentile(facts[name]) for name in RANKED}
         classes = self.scheme.classify(facts, self.snapshot.cutoffs, len(rows))
@@ -89,6 +90,21 @@ class LiveSet:
         codes = [coding.encode({name: str(column[i]) for name, column in classes.items()}) for i in range(len(rows))]
         standing = {each.name: facts[each.name] for each in POPULATION}
         return Graded(scores, percentiles, standing, classes, codes)
+
+
+def scores_of(
+    release: Release, scheme: Scheme, rows: Array, cutoffs: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Array]:
+    """A release's scores, `potential` only of the lowest class of value. cutoffs: those of a snapshot; by default the
+    rows are a whole base, and have cut-offs of their own."""
+    scores = release.score(rows)
+    dimension = scheme.dimensions.get(VALUE_DIMENSION)
+    if dimension is None or not dimension.rule.facts <= set(NAMES):
+        return scores | {POTENTIAL.name: np.full(len(rows), np.nan)}
+    facts = {name: rows[:, POSITION[name]] for name in dimension.rule.facts}
+    cuts = dimension.cutoffs(facts) if cutoffs is None else cutoffs.get(VALUE_DIMENSION, {})
+    lowest = dimension.rule.classify(facts, cuts, len(rows)) == dimension.rule.classes[-1]
+    return scores | {POTENTIAL.name: np.where(lowest, scores[POTENTIAL.name], np.nan)}
 
 
 def facts_of(rows: Array, scores: Mapping[str, Array], ranks: Mapping[str, Ranks]) -> dict[str, Array]:
@@ -105,7 +121,7 @@ def take_snapshot(release: Release, base: Snapshot, origin: Origin) -> LiveSet:
     """Grade-ready: score the whole base once, and keep its cut-offs and ranks."""
     scheme = read_scheme(release.scheme, SCHEME_FILE)
     check_facts(scheme, FACTS, SCHEME_FILE)
-    scores = release.score(base.rows)
+    scores = scores_of(release, scheme, base.rows)
     ranks = {name: Ranks.of(column) for name, column in _own_facts(base.rows, scores).items() if name in _BASES}
     facts = facts_of(base.rows, scores, ranks)
     cutoffs = scheme.cutoffs(facts)

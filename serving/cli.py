@@ -21,6 +21,7 @@ from serving.options import (
     CustomersOption,
     GradeOption,
     HomeOption,
+    HorizonOption,
     HostOption,
     PortOption,
     RawOption,
@@ -60,6 +61,7 @@ def run(
     grade_as_of: GradeOption = None,
     scheme: SchemeOption = "2026-01",
     customers: CustomersOption = 2_000,
+    horizon: HorizonOption = None,
 ) -> None:
     """The whole job: ingest, features, train, evaluate, promote, classify."""
     from serving import cases, show
@@ -68,7 +70,7 @@ def run(
     if cases.describes(source):
         cases.read(source, raw, home)
         return
-    with open_job(source, home, raw, scheme) as job:
+    with open_job(source, home, raw, scheme, horizon) as job:
         job.check()
         done = job.ingest(customers)
         job.features(as_day(as_of), as_day(grade_as_of))
@@ -85,6 +87,7 @@ def run(
         out.print(f"\nFeature rows are in {job.workspace.features}; nothing can be graded.", markup=False)
         return
     out.print(show.verdicts(verdicts, trained.about))
+    out.print(show.ladder(trained.about), markup=False)
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))
     out.print(show.next_steps(live.release.about["source"], folder, version), markup=False)
@@ -121,11 +124,12 @@ def features(
     home: HomeOption = None,
     as_of: AsOfOption = None,
     grade_as_of: GradeOption = None,
+    horizon: HorizonOption = None,
 ) -> None:
     """Events → feature rows and labels at every date of the run; `scoring features list` prints what they are."""
     if context.invoked_subcommand is not None:
         return
-    with open_job(source, home) as job:
+    with open_job(source, home, horizon=horizon) as job:
         job.features(as_day(as_of), as_day(grade_as_of))
     out.print(f"Feature rows are in {job.workspace.features}.", markup=False)
 
@@ -147,9 +151,14 @@ app.add_typer(identity_commands.app, name="identity")
 
 
 @app.command()
-def train(source: SourceOption = "sample", home: HomeOption = None, scheme: SchemeOption = "2026-01") -> None:
-    """Feature rows → a candidate release, judged on the test date and refitted on all closed targets."""
-    with open_job(source, home, scheme=scheme) as job:
+def train(
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+    scheme: SchemeOption = "2026-01",
+    horizon: HorizonOption = None,
+) -> None:
+    """Feature rows → a candidate release, judged on the test dates and refitted on all closed targets."""
+    with open_job(source, home, scheme=scheme, horizon=horizon) as job:
         release = job.train()
     out.print(f"Fitted: {', '.join(release.about['tasks']) or 'nothing'}. Next: scoring evaluate.", markup=False)
 
@@ -164,6 +173,7 @@ def evaluate(source: SourceOption = "sample", home: HomeOption = None, scheme: S
         version, verdicts = job.evaluate()
     about = read_json(job.workspace.training / "release" / "release.json")
     out.print(show.verdicts(verdicts, about))
+    out.print(show.ladder(about), markup=False)
     out.print(f"Registered as version {version}. Next: scoring promote.", markup=False)
 
 

@@ -98,17 +98,24 @@ def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) 
 
 def verdicts(found: Sequence[Verdict], about: dict[str, Any]) -> Table:
     """Each task beside its best baseline, and what was skipped."""
-    title = f"On the customers of {about['tested_at']}, who were not trained on"
-    table = _table(title, "task", "metric", "model", "best baseline", "difference [95 %]", "customers")
+    title = "On outcomes that no model had seen"
+    table = _table(title, "task", "rung", "metric", "model", "best baseline", "difference [95 %]", "answers", "dates")
     for v in found:
         interval = f"{v.comparison.difference:+.4f} [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]"
         rival = f"{v.baseline:.4f} ({v.best_baseline})"
-        table.add_row(v.task, v.metric, f"{v.candidate:.4f}", rival, interval, f"{v.customers:,}")
+        rung = about["rungs"][v.task]["name"]
+        table.add_row(
+            v.task, rung, v.metric, f"{v.candidate:.4f}", rival, interval, f"{v.customers:,}", ", ".join(v.dates)
+        )
     for task in sorted(set(about["tasks"]) - {v.task for v in found}):
-        table.add_row(task, "", "fitted", "", "", "")
-    for task, why in about["skipped"].items():
-        table.add_row(task, "", f"skipped: {why}", "", "", "")
+        table.add_row(task, about["rungs"][task]["name"], "", "fitted", "", "", "", "")
     return table
+
+
+def ladder(about: dict[str, Any]) -> str:
+    """What is missing for the next rung, task by task."""
+    lines = [f"{task}: {rung['name']}; {rung['missing']}" for task, rung in about["rungs"].items() if rung["missing"]]
+    return "\n".join(["", "Below the highest rung:", *lines]) if lines else ""
 
 
 def classes(folder: Path, scheme: Scheme) -> Table:
@@ -180,6 +187,8 @@ def _probability(finding: Finding) -> str:
 
 
 TEXTS = {
+    "rung",
+    "dates",
     "why",
     "state",
     "found",

@@ -1,7 +1,8 @@
-"""What happened next: the labels, computed by the same kernel as the features, at the end of the horizon."""
+"""What happened next: the labels, computed by the same kernel as the features, at the end of each horizon."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import numpy as np
@@ -12,18 +13,32 @@ from features.spec import Feature, kinds
 Array = NDArray[np.float64]
 
 
-def label_features(horizon_days: int) -> tuple[Feature, ...]:
-    """What happened in [as_of, as_of + horizon), as features at `as_of + horizon`."""
-    return (
-        Feature(
-            "orders_next", op="nunique", by="ref", kinds=kinds("purchase"), days=horizon_days, family="behavioural",
-            unit="orders", doc="Orders in the horizon.",
-        ),
-        Feature(
-            "spend_next", op="sum", column="amount", kinds=kinds("purchase", "return"), days=horizon_days,
-            family="value", unit="minor currency units", empty=0, doc="Net spend in the horizon.",
-        ),
+def label_features(horizons: Iterable[int]) -> tuple[Feature, ...]:
+    """What happened in [as_of, as_of + days) for each of `horizons`, as features at `as_of + days`."""
+    return tuple(
+        feature
+        for days in horizons
+        for feature in (
+            Feature(
+                orders_name(days), op="nunique", by="ref", kinds=kinds("purchase"), days=days, family="behavioural",
+                unit="orders", doc=f"Orders in the next {days} days.",
+            ),
+            Feature(
+                spend_name(days), op="sum", column="amount", kinds=kinds("purchase", "return"), days=days,
+                family="value", unit="minor currency units", empty=0, doc=f"Net spend in the next {days} days.",
+            ),
+        )
     )  # fmt: skip
+
+
+def orders_name(days: int) -> str:
+    """The label feature of orders in the next `days` days."""
+    return f"orders_next_{days}d"
+
+
+def spend_name(days: int) -> str:
+    """The label feature of net spend in the next `days` days."""
+    return f"spend_next_{days}d"
 
 
 def closes(as_of: date, horizon_days: int) -> date:
@@ -31,11 +46,11 @@ def closes(as_of: date, horizon_days: int) -> date:
     return as_of + timedelta(days=horizon_days)
 
 
-def churn(orders_next: Array) -> Array:
+def silent(orders_next: Array) -> Array:
     """1 where the customer bought nothing in the horizon, else 0."""
     return np.asarray(orders_next == 0, float)
 
 
-def value(spend_next: Array) -> Array:
+def spend(spend_next: Array) -> Array:
     """Net spend in the horizon, in minor units; 0 for a customer who only returned, and where no amount is known."""
     return np.maximum(np.nan_to_num(spend_next), 0.0)

@@ -61,8 +61,53 @@ def distribution(candidate: Array, label: str, log: bool) -> bytes:
     axes.hist(shown, bins=40, color=INK)
     axes.set_xlabel(f"log₁₀(1 + {label})" if log else label)
     axes.set_ylabel("customers")
-    axes.set_title("Scores of the customers of the test date")
+    axes.set_title("Scores of the customers of the test dates")
     return _png(figure)
+
+
+def importance(names: Sequence[str], weight: Array, unit: str, most: int = 15) -> bytes:
+    """Mean size of what each feature adds to a customer's score, largest first. weight (names,)."""
+    order = np.argsort(-weight, kind="stable")[:most][::-1]
+    figure, axes = _figure(height=1.0 + 0.26 * len(order))
+    axes.barh([names[i].replace("_", " ") for i in order], weight[order], color=INK)
+    axes.set_xlabel(f"mean |contribution| to the {unit}")
+    axes.set_title("What the scores rest on")
+    return _png(figure)
+
+
+def dependence(features: Sequence[tuple[str, Array, Array]], unit: str) -> bytes:
+    """How the contribution of each feature goes with its value: a dot per customer. features: name, value (n,),
+    contribution (n,); nulls are drawn at the left, in another colour."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 5.6), layout="constrained")
+        panels = figure.subplots(2, 3).ravel()
+    for axes, (name, value, contribution) in zip(panels, features, strict=False):
+        known = np.isfinite(value)
+        shown = _spread(value[known])
+        axes.scatter(shown, contribution[known], s=4, alpha=0.35, color=INK, linewidths=0)
+        if not known.all():
+            left = shown.min() - 0.06 * np.ptp(shown) - 0.05 if known.any() else 0.0
+            axes.scatter(
+                np.full((~known).sum(), left), contribution[~known], s=4, alpha=0.35, color=RIVAL, linewidths=0
+            )
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        axes.set_xlabel(f"{name.replace('_', ' ')}{' (log scale)' if _skewed(value[known]) else ''}")
+    for axes in panels[len(features) :]:
+        axes.set_visible(False)
+    figure.supylabel(f"contribution to the {unit}")
+    figure.suptitle("How scores go with features: a dot per customer; red at the left: not known")
+    return _png(figure)
+
+
+def _skewed(value: Array) -> bool:
+    """Whether most of the range is nearly empty, so that a logarithm shows more."""
+    if value.size == 0 or value.min() < 0:
+        return False
+    return bool(value.max() > 20 * max(float(np.median(value)), 1.0))
+
+
+def _spread(value: Array) -> Array:
+    return np.asarray(np.log10(1 + value) if _skewed(value) else value)
 
 
 def segment_profile(profile: Sequence[Mapping[str, float]], columns: Sequence[str]) -> bytes:

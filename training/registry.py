@@ -79,16 +79,25 @@ def artifact_root(source: str) -> str | None:
     return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts" / source).as_uri()
 
 
-def register(source: str, folder: Path, tasks: Mapping[str, str], tags: Mapping[str, str], description: str) -> int:
+def register(
+    source: str, folder: Path, tasks: Mapping[str, list[str]], tags: Mapping[str, str], description: str
+) -> int:
     """Register the release in `folder`, and each task's part of it, from inside a run; returns the release's version.
 
-    tasks: task → what its prediction is called. The digest of the manifest goes into a tag of the version: it lives
+    tasks: task → what its answers are called. The digest of the manifest goes into a tag of the version: it lives
     in the database, apart from the files it vouches for.
     """
-    for task, output in tasks.items():
-        _log_model(folder / task, model_name(source, task), task, {}, description, [output])
+    for task, outputs in tasks.items():
+        _log_model(folder / task, model_name(source, task), task, {}, description, outputs)
     tags = {**tags, MANIFEST_TAG: manifest_digest(folder)}
-    return _log_model(folder, model_name(source), "release", tags, description, list(tasks.values()))
+    return _log_model(
+        folder,
+        model_name(source),
+        "release",
+        tags,
+        description,
+        [name for outputs in tasks.values() for name in outputs],
+    )
 
 
 class _Flavour:

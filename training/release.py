@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from features.catalogue import FINGERPRINT
 from features.errors import InputError
 from features.workspace import read_json, write_json
-from training.fit import LOADERS, Model
-from training.recipes import RECIPES, SEGMENTS, eligible
+from training.intent import IntentModel
+from training.models import Model, load_model
+from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, asked
 from training.segments import SegmentModel
 
 Array = NDArray[np.float64]
@@ -42,16 +43,23 @@ class Release:
     digest: str = ""
 
     def score(self, rows: Array) -> dict[str, Array]:
-        """Every task's score per row: rows (n, features) → task → (n,); NaN where a task is not asked of a customer
-        or was skipped. One row and many give the same bits."""
-        scores = {recipe.name: np.full(len(rows), np.nan) for recipe in RECIPES}
-        asked = eligible(rows, self.about["active_days"])
+        """Every answer per row: rows (n, features) → output → (n,); NaN where a task is not asked of a customer or was
+        skipped. `potential` answers for everybody who bought: the classes say of whom it is asked. One row and many
+        give the same bits."""
+        scores = {output: np.full(len(rows), np.nan) for output in OUTPUTS}
         for name, model in self.models.items():
-            if name == SEGMENTS.name:
-                scores[name] = model.predict(rows, self.about["horizon_days"])
-            elif asked.any():
-                scores[name][asked] = model.predict(rows[asked], self.about["horizon_days"])
+            recipe = BY_NAME[name]
+            mask = asked(recipe, rows, self.about["active_days"])
+            if mask.any():
+                for output, answer in zip(recipe.outputs, self._answers(name, model, rows[mask]), strict=True):
+                    scores[output][mask] = answer
         return scores
+
+    def _answers(self, name: str, model: Model, rows: Array) -> tuple[Array, ...]:
+        if isinstance(model, IntentModel):
+            return model.answers(rows)
+        days = self.about["potential_days" if name == POTENTIAL.name else "horizon_days"]
+        return (model.predict(rows, days),)
 
     def save(self, folder: Path) -> None:
         """Write release.json, scheme.yaml, a folder per task, and the manifest of them all."""
@@ -79,9 +87,15 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
             f"{FINGERPRINT}, those of this installation",
             "Train a release with this version of the software, or serve it with the version that trained it.",
         )
-    loaders = {**LOADERS, SEGMENTS.name: SegmentModel.load}
-    models = {name: loaders[name](folder / name) for name in about["tasks"]}
+    models = {name: load_task(name, folder / name) for name in about["tasks"]}
     return Release(about, models, (folder / SCHEME_FILE).read_text(encoding="utf-8"), version, digest)
+
+
+def load_task(name: str, folder: Path) -> Model:
+    """A task's model as it was saved."""
+    if name == SEGMENTS.name:
+        return SegmentModel.load(folder)
+    return IntentModel.load(folder) if name == INTENT.name else load_model(folder)
 
 
 def manifest_digest(folder: Path) -> str:
