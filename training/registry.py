@@ -7,16 +7,19 @@ also a registered model of its own, so that its versions can be compared. Files 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from features.catalogue import NAMES
 from features.errors import InputError
@@ -230,6 +233,70 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of a registered model. run_id: the run that registered it; empty for one without a run."""
+
+    number: int
+    tags: dict[str, str]
+    run_id: str
+
+
+def versions(source: str, task: str = SCORER) -> list[Registered]:
+    """All versions of a registered model that were not deleted, oldest first; empty when there is no such model."""
+    client, found, token = connect(), list[ModelVersion](), None
+    with _reported():
+        while token != "":
+            page = client.search_model_versions(f"name = '{model_name(source, task)}'", page_token=token)
+            found, token = [*found, *page], page.token or ""
+    known = [Registered(int(each.version), dict(each.tags), str(each.run_id or "")) for each in found]
+    return sorted(known, key=lambda each: each.number)
+
+
+def append(source: str, task: str, about: int, tags: Mapping[str, str], description: str) -> int:
+    """Add a version without files to `<source>.<task>`, about a release's version; returns its number.
+
+    The database numbers versions one after the other, whoever adds them, and never uses a number again.
+    """
+    client, name = connect(), model_name(source, task)
+    with _reported(), _quiet():
+        if not client.search_registered_models(f"name = '{name}'"):
+            with suppress(MlflowException):  # another may just have made it
+                client.create_registered_model(name)
+        uri = f"models:/{model_name(source)}/{about}"
+        return int(client.create_model_version(name, uri, tags=dict(tags), description=description).version)
+
+
+def note(source: str, task: str, version: int, key: str, value: str) -> None:
+    """Set a tag of a version."""
+    with _reported():
+        connect().set_model_version_tag(model_name(source, task), str(version), key, value)
+
+
+def store_file() -> Path | None:
+    """The SQLite file of the registry; None where a server or another database keeps it."""
+    uri = tracking_uri()
+    return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
+
+
+def metrics_of(source: str, version: int) -> dict[str, float]:
+    """The metrics of the run that registered a version."""
+    client = connect()
+    run_id = _version(client, source, version).run_id
+    with _reported():
+        return dict(client.get_run(str(run_id)).data.metrics) if run_id else {}
+
+
+def comparison_page(source: str, one: int, other: int) -> str:
+    """The path in the UI that shows the runs of two versions side by side: their metrics, settings and pictures."""
+    client = connect()
+    runs = [str(_version(client, source, version).run_id) for version in (one, other)]
+    with _reported():
+        experiments = sorted({client.get_run(run).info.experiment_id for run in runs})
+    said = [quote(json.dumps(each, separators=(",", ":"))) for each in (runs, experiments)]
+    return f"/#/compare-runs?runs={said[0]}&experiments={said[1]}"
 
 
 def ui_command(host: str, port: int) -> list[str]:
