@@ -17,7 +17,7 @@ from training.bootstrap import Resampled
 from training.metrics import METRICS
 
 Array = NDArray[np.float64]
-Kind = Literal["probability", "amount"]
+Kind = Literal["probability", "amount", "count"]
 
 CANDIDATE = "candidate"
 KEYS = ("test", "customer_id", "actual")

@@ -77,7 +77,7 @@ def run(
         lacking = job.lacking()
         if not lacking[CLASSES]:
             trained = job.train()
-            version, verdicts = job.evaluate()
+            version, found = job.evaluate()
             promotion = job.promote(version)
             live, folder = job.classify()
     out.print(show.rows(done.counts))
@@ -86,7 +86,7 @@ def run(
         out.print(show.allowed(lacking))
         out.print(f"\nFeature rows are in {job.workspace.features}; nothing can be graded.", markup=False)
         return
-    out.print(show.verdicts(verdicts, trained.about))
+    out.print(show.verdicts(found.verdicts, trained.about))
     out.print(show.ladder(trained.about), markup=False)
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))
@@ -170,9 +170,9 @@ def evaluate(source: SourceOption = "sample", home: HomeOption = None, scheme: S
     from serving import show
 
     with open_job(source, home, scheme=scheme) as job:
-        version, verdicts = job.evaluate()
+        version, found = job.evaluate()
     about = read_json(job.workspace.training / "release" / "release.json")
-    out.print(show.verdicts(verdicts, about))
+    out.print(show.verdicts(found.verdicts, about))
     out.print(show.ladder(about), markup=False)
     out.print(f"Registered as version {version}. Next: scoring promote.", markup=False)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from classification.challenge import SETTINGS_TAG, Challenge, challenge
 from classification.grade import FACTS, LiveSet, load_live_set, newest_snapshot
 from classification.grade import classify as grade
 from classification.past import VALUE_DIMENSION, past_standings
-from classification.promote import GATE_TAG, TASKS_TAG, Promotion, gate_verdict
+from classification.promote import Promotion
 from classification.promote import promote as pass_gate
 from classification.scheme import check_facts, load_scheme, scheme_text
 from features.company import Company
@@ -31,15 +32,16 @@ from training import registry
 from training.backtest import plan_cuts
 from training.candidate import Order
 from training.candidate import train as fit_candidate
-from training.evaluate import Verdict, judge
+from training.ledger import read_ledger
 from training.needs import CLASSES, holdings, lacking
 from training.recipes import TRAINING, Settings, load_settings
 from training.release import Release
-from training.review import Extras, publish
+from training.review import publish
 from training.snapshots import Origin, read_cuts, read_origin, read_snapshots, write_snapshots
 from training.window import churn_window
 
 SAMPLE = "sample"
+YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -138,18 +140,40 @@ class Job:
         dimension = load_scheme(self.scheme).dimensions.get(VALUE_DIMENSION)
         days = settings.potential_days
         standings = past_standings(self.workspace, cuts, dimension, days) if dimension else {}
-        order = Order(about, scheme_text(self.scheme), settings, origin.active_days, standings, {})
+        rivals = self._rivals(settings)
+        order = Order(about, scheme_text(self.scheme), settings, origin.active_days, standings, rivals)
         return fit_candidate(self.workspace, cuts, order, self.progress)
 
-    def evaluate(self) -> tuple[int, list[Verdict]]:
-        """The candidate beside the baselines, logged and registered; returns its version."""
-        self.progress("compare with the baselines", 0, 1)
-        verdicts = judge(self.workspace)
-        self.progress("compare with the baselines", 1, 1)
-        about = read_json(self.workspace.training / "release" / "release.json")
+    def evaluate(self) -> tuple[int, Challenge]:
+        """The candidate beside the baselines and the champion, logged and registered; returns its version."""
+        about = read_json(self.workspace.needs(self.workspace.training / "release", "scoring train") / "release.json")
         self._check_source(about["source"], self.workspace.training)
-        tags = {GATE_TAG: gate_verdict(verdicts), TASKS_TAG: " ".join(about["tasks"])}
-        return publish(self.workspace, self.source.name, verdicts, Extras(tags), self.progress), verdicts
+        self.progress("compare with the baselines", 0, 1)
+        base = read_snapshots(self.workspace, [read_cuts(self.workspace).grade])[0]
+        found = challenge(self.workspace, self._champion(), base, self._origin())
+        self.progress("compare with the baselines", 1, 1)
+        version = publish(self.workspace, self.source.name, found.verdicts, found.extras(), self.progress)
+        return version, found
+
+    def _champion(self) -> Release | None:
+        """The release that is live; None when there is none, or when it was made with other feature definitions, so
+        that it cannot answer for this base."""
+        version = registry.champion_version(self.source.name)
+        if version is None or not registry.answers_here(self.source.name, version):
+            return None
+        return registry.fetch(self.source.name, version)
+
+    def _rivals(self, settings: Settings) -> dict[str, Settings]:
+        """The recipes of the champion and of what was live in the last twelve months, where they are other ones than
+        the candidate's and look as far ahead: v<version> → settings."""
+        name, found = self.source.name, {}
+        versions = {registry.champion_version(name), *read_ledger(name).released_since(datetime.now(UTC) - YEAR)}
+        for version in sorted(versions - {None}):
+            said = registry.tags_of(name, version).get(SETTINGS_TAG)
+            recipe = Settings.model_validate_json(said) if said else settings
+            if recipe.boosting != settings.boosting and recipe.looks == settings.looks:
+                found[f"v{version}"] = recipe
+        return found
 
     def promote(self, version: int | None = None, approve: bool = False) -> Promotion:
         """A registered release → the champion, when it passes the gate."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from features.catalogue import NAMES
+from features.catalogue import FINGERPRINT, NAMES
 from features.errors import InputError
 from training.release import Release, load_release, manifest_digest
 
@@ -39,6 +39,7 @@ CHAMPION = "champion"
 DEFAULT_STORE = Path("mlruns")
 FLAVOUR = "customer_scoring"
 MANIFEST_TAG = "manifest_sha256"
+FEATURES_TAG = "features"
 
 
 def tracking_uri() -> str:
@@ -92,7 +93,7 @@ def register(
     """
     for task, outputs in tasks.items():
         _log_model(folder / task, model_name(source, task), task, {}, description, outputs)
-    tags = {**tags, MANIFEST_TAG: manifest_digest(folder)}
+    tags = {**tags, MANIFEST_TAG: manifest_digest(folder), FEATURES_TAG: FINGERPRINT}
     return _log_model(
         folder,
         model_name(source),
@@ -172,6 +173,11 @@ def trained_through(source: str) -> dict[int, date]:
 def tags_of(source: str, version: int) -> dict[str, str]:
     """What was noted of a version when it was registered."""
     return dict(_version(connect(), source, version).tags)
+
+
+def answers_here(source: str, version: int) -> bool:
+    """Whether a release was made with this installation's feature definitions."""
+    return tags_of(source, version).get(FEATURES_TAG, FINGERPRINT) == FINGERPRINT
 
 
 def fetch(source: str, version: int | None = None) -> Release:

@@ -1,0 +1,92 @@
+"""A candidate before it is registered: judged beside the baselines and the champion, and whose class it would change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from classification.evidence import read_evidence
+from classification.gate import GateSettings, Standing, gate
+from classification.gate_report import COLUMNS, GateReport
+from classification.grade import LiveSet, take_snapshot
+from classification.swap import SwapSet, swap_set
+from classification.swap_plot import heat_map
+from features.config import load_config
+from features.workspace import Workspace, read_json, write_json
+from training.evaluate import Verdict, judge
+from training.recipes import RECIPES
+from training.release import Release, load_release, manifest_digest
+from training.review import Extras
+from training.snapshots import Origin, Snapshot
+
+GATE = Path("configs/gate.yaml")
+TASKS_TAG = "tasks"
+SETTINGS_TAG = "settings"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What was found of a candidate. swap: None before the first champion."""
+
+    verdicts: list[Verdict]
+    report: GateReport
+    swap: SwapSet | None
+    about: Mapping[str, Any]
+
+    def extras(self) -> Extras:
+        """What the candidate's run in MLflow shows of it."""
+        tags = {
+            **self.report.tags(),
+            TASKS_TAG: " ".join(self.about["tasks"]),
+            SETTINGS_TAG: json.dumps(self.about["settings"]),
+        }
+        gate_json = json.dumps(self.report.to_json(), indent=1, ensure_ascii=False)
+        files = {"gate.json": gate_json.encode(), "gate.md": self.report.markdown().encode()}
+        notes: dict[str, Any] = {f"Gate: {self.report.verdict}": (COLUMNS, self.report.rows())}
+        metrics = {"gate_passed": float(self.report.passed)}
+        if self.swap is not None:
+            metrics |= {f"swap_{each.dimension.replace(' ', '_')}_share": each.share for each in self.swap.totals}
+            swap_json = json.dumps(self.swap.to_json(), indent=1, ensure_ascii=False)
+            files |= {"swap/swap.json": swap_json.encode(), "swap/swap.md": self.swap.markdown().encode()}
+            files["plots/swap-heat-map.png"] = heat_map(self.swap, self.about["currency"])
+        return Extras(tags, metrics, files, notes)
+
+
+def load_gate(path: Path = GATE) -> GateSettings:
+    """How strict the gate is."""
+    return load_config(GateSettings, path, "the settings of the gate")
+
+
+def challenge(workspace: Workspace, champion: Release | None, base: Snapshot, origin: Origin) -> Challenge:
+    """Judge the candidate of `workspace.training`; base: the customers on the date that is graded."""
+    verdicts = judge(workspace)
+    folder = workspace.training / "release"
+    candidate = load_release(folder, manifest_digest(folder))
+    settings = load_gate()
+    swap = _swap(workspace, champion, candidate, base, origin)
+    evidence = read_evidence(
+        workspace, {r.name: r.predicts for r in RECIPES if r.predicts != "segment"}, settings.slices
+    )
+    standing = Standing(
+        champion.version if champion else None,
+        frozenset(candidate.about["tasks"]),
+        frozenset(champion.about["tasks"]) if champion else frozenset(),
+        swap.reassigned if swap else None,
+    )
+    report = gate(evidence, standing, settings)
+    write_json(workspace.training / "gate.json", report.to_json())
+    return Challenge(verdicts, report, swap, read_json(folder / "release.json"))
+
+
+def _swap(
+    workspace: Workspace, champion: Release | None, candidate: Release, base: Snapshot, origin: Origin
+) -> SwapSet | None:
+    if champion is None:
+        return None
+    lives: list[LiveSet] = [take_snapshot(release, base, origin) for release in (champion, candidate)]
+    found = swap_set(*lives, base)
+    found.write(workspace)
+    return found
