@@ -1,4 +1,4 @@
-"""A candidate before it is registered: judged beside the baselines and the champion, and whose class it would change."""
+"""A candidate before it is registered: judged beside baselines and champion, and whose class it would change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from classification.evidence import read_evidence
 from classification.gate import GateSettings, Standing, gate
 from classification.gate_report import COLUMNS, GateReport
-from classification.grade import LiveSet, take_snapshot
+from classification.grade import take_snapshot
 from classification.swap import SwapSet, swap_set
 from classification.swap_plot import heat_map
 from features.config import load_config
@@ -86,7 +86,6 @@ def _swap(
 ) -> SwapSet | None:
     if champion is None:
         return None
-    lives: list[LiveSet] = [take_snapshot(release, base, origin) for release in (champion, candidate)]
-    found = swap_set(*lives, base)
+    found = swap_set(take_snapshot(champion, base, origin), take_snapshot(candidate, base, origin), base)
     found.write(workspace)
     return found

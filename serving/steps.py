@@ -167,8 +167,9 @@ class Job:
         """The recipes of the champion and of what was live in the last twelve months, where they are other ones than
         the candidate's and look as far ahead: v<version> → settings."""
         name, found = self.source.name, {}
-        versions = {registry.champion_version(name), *read_ledger(name).released_since(datetime.now(UTC) - YEAR)}
-        for version in sorted(versions - {None}):
+        champion = registry.champion_version(name)
+        lately = read_ledger(name).released_since(datetime.now(UTC) - YEAR)
+        for version in sorted({*lately, *([champion] if champion else [])}):
             said = registry.tags_of(name, version).get(SETTINGS_TAG)
             recipe = Settings.model_validate_json(said) if said else settings
             if recipe.boosting != settings.boosting and recipe.looks == settings.looks:

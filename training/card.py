@@ -74,8 +74,8 @@ def limits(about: Mapping[str, Any], verdicts: Sequence[Verdict]) -> list[str]:
         own = v.metrics[CANDIDATE]
         if v.comparison.low <= 0:
             found.append(
-                f"{v.task}: not proved better than {v.best_baseline} on {_dates(v)}; the difference of {v.metric} lies in "
-                f"[{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]."
+                f"{v.task}: not proved better than {v.best_baseline} on {_dates(v)}; the difference of {v.metric} "
+                f"lies in [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]."
             )
         if own.get("ece", 0.0) > 0.03:
             found.append(f"{v.task}: probabilities are off by {own['ece']:.1%} on average; trust the order more.")
@@ -113,10 +113,10 @@ def _data(about: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     return _list(
         [
             f"{data['events']:,} events of {data['customers']:,} customers, {data['first_day']} to {data['last_day']}.",
-            f"{asked['customers']:,} customers are graded, {asked['bought']:,} of whom have bought. Those who objected to "
-            "profiling are in neither.",
-            f"Churn is asked of the {asked['asked']:,} who bought {silence}; {asked['left_out']:,} who bought longer ago "
-            "are left out: so long a silence hardly ever ends within the horizon.",
+            f"{asked['customers']:,} customers are graded, {asked['bought']:,} of whom have bought. Those who objected "
+            "to profiling are in neither.",
+            f"Churn is asked of the {asked['asked']:,} who bought {silence}; {asked['left_out']:,} who bought longer "
+            "ago are left out: so long a silence hardly ever ends within the horizon.",
         ]
     )
 
