@@ -7,9 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from classification.gate_report import AGAINST_TAG, GATE_TAG
 from classification.grade import FACTS, LiveSet, load_live_set, newest_snapshot
 from classification.grade import classify as grade
-from classification.promote import GATE_TAG, TASKS_TAG, Promotion, gate_verdict
+from classification.promote import TASKS_TAG, Promotion, gate_verdict
 from classification.promote import promote as pass_gate
 from classification.scheme import check_facts, load_scheme, scheme_text
 from features.company import Company
@@ -131,12 +132,13 @@ class Job:
         self.progress("compare with the baselines", 1, 1)
         about = read_json(self.workspace.training / "release" / "release.json")
         self._check_source(about["source"], self.workspace.training)
-        tags = {GATE_TAG: gate_verdict(verdicts), TASKS_TAG: " ".join(about["tasks"])}
+        against = registry.champion_version(self.source.name)
+        tags = {GATE_TAG: gate_verdict(verdicts), TASKS_TAG: " ".join(about["tasks"]), AGAINST_TAG: str(against or "")}
         return publish(self.workspace, self.source.name, verdicts, tags, self.progress), verdicts
 
-    def promote(self, version: int | None = None, approve: bool = False) -> Promotion:
-        """A registered release → the champion, when it passes the gate."""
-        return pass_gate(self.source.name, version, approve)
+    def promote(self, version: int | None = None, approve: str = "", by: str = "") -> Promotion:
+        """A registered release → the champion, when it passed the gate or `approve` lets it."""
+        return pass_gate(self.source.name, version, approve, by)
 
     def classify(self) -> tuple[LiveSet, Path]:
         """The champion grades the base at the grading date; the store gets the result."""
