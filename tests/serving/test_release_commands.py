@@ -7,19 +7,23 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from classification.gate import GateSettings
 from classification.gate_report import AGAINST_TAG, GATE_TAG, PASSED
-from classification.promote import TASKS_TAG, promote
+from classification.promote import TASKS_TAG, examine, promote
 from classification.scheme import scheme_text
 from features.catalogue import FINGERPRINT
 from features.errors import InputError
+from features.workspace import Workspace
 from training import registry
 from training.ledger import PROMOTIONS, read_ledger
 from training.release import Release
@@ -112,6 +116,23 @@ def test_a_task_must_not_get_lost(store: Path, tmp_path: Path) -> None:
     (tmp_path / "release").mkdir()
     refused = promote(SOURCE, register(tmp_path / "release", PASSED, "1", tasks="churn"))
     assert not refused.promoted and refused.verdict == "it does not answer value, as version 1 does"
+
+
+def test_the_candidate_is_examined_against_what_is_live(store: Path, tmp_path: Path) -> None:
+    """The champion's tasks are those of its registered version; the verdict carries its number."""
+    workspace = Workspace(tmp_path)
+    (workspace.training / "predictions").mkdir(parents=True)
+    n = 400
+    churned = [float(i % 3 == 0) for i in range(n)]
+    answers = {"candidate": [0.1 + 0.7 * y for y in churned], "rfm_cells": [1 / 3] * n}
+    rows = {"test": [date(2026, 1, 1)] * n, "customer_id": [str(i) for i in range(n)], "actual": churned}
+    pq.write_table(pa.table({**rows, **answers}), workspace.training / "predictions" / "churn.parquet")
+    some = GateSettings(resamples=100, ece=1.0)
+    assert examine(workspace, SOURCE, ["churn"], some).tags() == {GATE_TAG: PASSED, AGAINST_TAG: ""}
+    promote(SOURCE, 1)
+    report = examine(workspace, SOURCE, ["churn"], some)
+    assert report.tags()[AGAINST_TAG] == "1" and "no task of version 1 lost: value" in report.verdict
+    assert examine(workspace, SOURCE, ["churn", "value"], some).passed
 
 
 def one_of_two(uri: str, barrier: Barrier, version: int, told: Any) -> None:
