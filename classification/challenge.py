@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classification.evidence import read_evidence
-from classification.gate import GateSettings, Standing, gate
+from classification.gate import GateSettings
 from classification.gate_report import COLUMNS, GateReport
 from classification.grade import take_snapshot
+from classification.promote import TASKS_TAG, examine
 from classification.swap import SwapSet, swap_set
 from classification.swap_plot import heat_map
 from features.config import load_config
-from features.workspace import Workspace, read_json, write_json
+from features.workspace import Workspace, write_json
 from training.evaluate import Verdict, judge
-from training.recipes import RECIPES
 from training.release import Release, load_release, manifest_digest
 from training.review import Extras
 from training.snapshots import Origin, Snapshot
 
 GATE = Path("configs/gate.yaml")
-TASKS_TAG = "tasks"
 SETTINGS_TAG = "settings"
 
 
@@ -65,20 +63,11 @@ def challenge(workspace: Workspace, champion: Release | None, base: Snapshot, or
     verdicts = judge(workspace)
     folder = workspace.training / "release"
     candidate = load_release(folder, manifest_digest(folder))
-    settings = load_gate()
     swap = _swap(workspace, champion, candidate, base, origin)
-    evidence = read_evidence(
-        workspace, {r.name: r.predicts for r in RECIPES if r.predicts != "segment"}, settings.slices
-    )
-    standing = Standing(
-        champion.version if champion else None,
-        frozenset(candidate.about["tasks"]),
-        frozenset(champion.about["tasks"]) if champion else frozenset(),
-        swap.reassigned if swap else None,
-    )
-    report = gate(evidence, standing, settings)
+    about, reassigned = candidate.about, swap.reassigned if swap else None
+    report = examine(workspace, about["source"], about["tasks"], load_gate(), reassigned)
     write_json(workspace.training / "gate.json", report.to_json())
-    return Challenge(verdicts, report, swap, read_json(folder / "release.json"))
+    return Challenge(verdicts, report, swap, about)
 
 
 def _swap(

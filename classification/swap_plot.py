@@ -35,7 +35,8 @@ def _headline(swap: SwapSet, currency: str) -> str:
         return f"Nobody of {swap.customers:,} customers changes class under version {swap.challenger}."
     return (
         f"{all_.customers:,} of {swap.customers:,} customers ({all_.share:.1%}) change class under version "
-        f"{swap.challenger};\nthey stand for {all_.revenue_share:.1%} of the spend of 365 days ({currency})"
+        f"{swap.challenger};\nthey stand for {all_.revenue_share:.1%} of the spend of 365 days. "
+        f"In each cell: customers, and beneath them their spend ({currency}); who stays is grey."
     )
 
 
@@ -46,7 +47,7 @@ def _panel(axes: Any, swap: SwapSet, dimension: str) -> None:
     place = {each: i for i, each in enumerate(classes)}
     most = max(m.customers for m in moves.values() if m.before != m.after)
     shade = np.full((len(classes), len(classes)), np.nan)
-    size = 9 if len(classes) <= 5 else 7
+    size = 9 if len(classes) <= 5 else 8
     for (before, after), move in moves.items():
         i, j = place[before], place[after]
         stays = before == after
@@ -54,7 +55,7 @@ def _panel(axes: Any, swap: SwapSet, dimension: str) -> None:
         colour = GREY if stays else "white" if shade[i, j] > 0.6 else "black"
         revenue = "" if move.revenue is None else _short(move.revenue)
         axes.text(j, i - 0.12, f"{move.customers:,}", ha="center", va="center", color=colour, fontsize=size + 1)
-        axes.text(j, i + 0.22, revenue, ha="center", va="center", color=colour, fontsize=size - 2)
+        axes.text(j, i + 0.22, revenue, ha="center", va="center", color=colour, fontsize=size - 1.5)
     axes.set_facecolor("white")
     axes.imshow(np.where(np.eye(len(classes)) > 0, 1.0, np.nan), cmap="Greys", vmin=0, vmax=14, aspect="auto")
     axes.imshow(shade, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")

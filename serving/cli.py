@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import identity_commands, privacy_commands, quarantine_commands
+from serving import identity_commands, privacy_commands, quarantine_commands, release_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -37,6 +37,7 @@ from serving.source_commands import source_app
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(source_app, name="source")
 privacy_commands.register(app)
+release_commands.register(app)
 
 
 def main() -> None:
@@ -175,23 +176,6 @@ def evaluate(source: SourceOption = "sample", home: HomeOption = None, scheme: S
     out.print(show.verdicts(found.verdicts, about))
     out.print(show.ladder(about), markup=False)
     out.print(f"Registered as version {version}. Next: scoring promote.", markup=False)
-
-
-@app.command()
-def promote(
-    source: SourceOption = "sample",
-    home: HomeOption = None,
-    version: Annotated[int | None, typer.Option("--version", help="by default the newest")] = None,
-    approve: Annotated[bool, typer.Option("--approve", help="promote although the gate says no")] = False,
-) -> None:
-    """Make a registered release the champion, when it passes the gate."""
-    from serving import show
-
-    with open_job(source, home) as job:
-        promotion = job.promote(version, approve)
-    out.print(show.promotion(promotion, job.source.name), markup=False)
-    if not promotion.promoted:
-        raise typer.Exit(1)
 
 
 @app.command()

@@ -138,11 +138,12 @@ def promotion(done: Promotion, source: str) -> str:
     """What the gate decided."""
     name = registry.model_name(source)
     if done.promoted:
-        gate = done.verdict if done.before or "worse than its" in done.verdict else f"the first one; {done.verdict}"
-        return f"\n{name} version {done.version} is live ({gate})."
+        approved = f"; approved by {done.approved_by}" if done.approved_by else ""
+        first = "the first one; " if done.before is None else ""
+        return f"\n{name} version {done.version} is live ({first}{done.verdict}{approved})."
     return (
         f"\n{name} version {done.version} was not promoted: {done.verdict}.\nVersion {done.before} stays live; "
-        f"to promote all the same: scoring promote --source {source} --version {done.version} --approve"
+        f"to promote all the same: scoring promote --source {source} --version {done.version} --approve NAME"
     )
 
 

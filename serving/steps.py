@@ -176,9 +176,9 @@ class Job:
                 found[f"v{version}"] = recipe
         return found
 
-    def promote(self, version: int | None = None, approve: bool = False) -> Promotion:
-        """A registered release → the champion, when it passes the gate."""
-        return pass_gate(self.source.name, version, approve)
+    def promote(self, version: int | None = None, approve: str = "", by: str = "") -> Promotion:
+        """A registered release → the champion, when it passed the gate or `approve` lets it."""
+        return pass_gate(self.source.name, version, approve, by)
 
     def classify(self) -> tuple[LiveSet, Path]:
         """The champion grades the base at the grading date; the store gets the result."""

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from classification.gate_report import PASSED
 from classification.grade import classify, load_live_set
-from classification.promote import PASSED, gate_verdict, promote
+from classification.promote import gate_verdict, promote, rollback
 from features.population import Ranks
 from features.workspace import read_json
 from tests.conftest import Ran
@@ -97,6 +98,6 @@ def test_the_gate_names_the_task_that_is_worse(sample: Ran) -> None:
     client.set_model_version_tag("sample.customer-scorer", str(version), "gate", worse)
     refused = promote("sample", version)
     assert not refused.promoted and registry.champion_version("sample") == sample.version
-    assert promote("sample", version, approve=True).promoted
+    assert promote("sample", version, approve="anna").approved_by == "anna"
     assert registry.champion_version("sample") == version
-    registry.promote("sample", sample.version)
+    assert rollback("sample").version == sample.version == registry.champion_version("sample")
