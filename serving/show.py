@@ -99,16 +99,14 @@ def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) 
 def verdicts(found: Sequence[Verdict], about: dict[str, Any]) -> Table:
     """Each task beside its best baseline, and what was skipped."""
     title = "On outcomes that no model had seen"
-    table = _table(title, "task", "rung", "metric", "model", "best baseline", "difference [95 %]", "answers", "dates")
+    table = _table(title, "task", "rung", "metric", "model", "best baseline", "difference [95 %]", "answers")
     for v in found:
         interval = f"{v.comparison.difference:+.4f} [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]"
         rival = f"{v.baseline:.4f} ({v.best_baseline})"
         rung = about["rungs"][v.task]["name"]
-        table.add_row(
-            v.task, rung, v.metric, f"{v.candidate:.4f}", rival, interval, f"{v.customers:,}", ", ".join(v.dates)
-        )
+        table.add_row(v.task, rung, v.metric, f"{v.candidate:.4f}", rival, interval, f"{v.customers:,}")
     for task in sorted(set(about["tasks"]) - {v.task for v in found}):
-        table.add_row(task, about["rungs"][task]["name"], "", "fitted", "", "", "", "")
+        table.add_row(task, about["rungs"][task]["name"], "", "fitted", "", "", "")
     return table
 
 
@@ -189,7 +187,6 @@ def _probability(finding: Finding) -> str:
 
 TEXTS = {
     "rung",
-    "dates",
     "why",
     "state",
     "found",
