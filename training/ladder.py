@@ -38,6 +38,8 @@ def rung_of(recipe: Recipe, base: Base) -> Rung:
         return Rung(RULES, impossible)
     missing = ""
     for name, lacking in ((LIGHTGBM, _lightgbm), (BTYD, _btyd), (RFM, _cells)):
+        if (recipe, name) == (POTENTIAL, BTYD):
+            continue  # a model of purchase rhythm knows no classes
         found = next(lacking(recipe, base), "")
         if not found:
             return Rung(name, missing)
@@ -83,8 +85,6 @@ def _btyd(recipe: Recipe, base: Base) -> Iterator[str]:
     """What a model of purchase rhythm lacks; it needs no outcome, only customers who came back."""
     rows = base.snapshots[base.cuts.grade].rows
     twice, fewest = int((rows[:, POSITION["order_days"]] > 1).sum()), base.settings.fewest_repeaters
-    if recipe is POTENTIAL:
-        yield "a model of purchase rhythm knows no classes"
     if twice < fewest:
         yield f"{twice} customers who bought on two days, at least {fewest} are needed"
     rhythm = base.rhythms[base.cuts.grade]
