@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from classification.swap import SwapSet, swap_set
 from classification.swap_plot import heat_map
 from features.config import load_config
 from features.workspace import Workspace, write_json
+from training import registry
 from training.evaluate import Verdict, judge
 from training.release import Release, load_release, manifest_digest
 from training.review import Extras
@@ -75,6 +76,8 @@ def _swap(
 ) -> SwapSet | None:
     if champion is None:
         return None
+    newest = registry.latest_version(origin.source) or 0
+    candidate = replace(candidate, version=newest + 1)  # what it will be registered as
     found = swap_set(take_snapshot(champion, base, origin), take_snapshot(candidate, base, origin), base)
     found.write(workspace)
     return found

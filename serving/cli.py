@@ -65,7 +65,7 @@ def run(
     horizon: HorizonOption = None,
 ) -> None:
     """The whole job: ingest, features, train, evaluate, promote, classify."""
-    from serving import cases, show
+    from serving import cases, release_tables, show
     from training.needs import CLASSES
 
     if cases.describes(source):
@@ -89,6 +89,7 @@ def run(
         return
     out.print(show.verdicts(found.verdicts, trained.about))
     out.print(show.ladder(trained.about), markup=False)
+    out.print(release_tables.report(found.report))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live.scheme))
     out.print(show.next_steps(live.release.about["source"], folder, version), markup=False)
@@ -168,13 +169,14 @@ def train(
 def evaluate(source: SourceOption = "sample", home: HomeOption = None, scheme: SchemeOption = "2026-01") -> None:
     """The candidate beside the baselines; logged and registered in MLflow."""
     from features.workspace import read_json
-    from serving import show
+    from serving import release_tables, show
 
     with open_job(source, home, scheme=scheme) as job:
         version, found = job.evaluate()
     about = read_json(job.workspace.training / "release" / "release.json")
     out.print(show.verdicts(found.verdicts, about))
     out.print(show.ladder(about), markup=False)
+    out.print(release_tables.report(found.report))
     out.print(f"Registered as version {version}. Next: scoring promote.", markup=False)
 
 

@@ -42,7 +42,7 @@ from serving.steps import Job
 from tests.conftest import Ran
 from tests.serving.test_service import start
 from tests.small_world import ANNA, BERT, CARL, SEVEN, SUSPICIONS, contents, small_world
-from training.fit import _inputs
+from training.models.inputs import inputs as _inputs
 
 TODAY = date(2026, 11, 23)
 CANARY = {

@@ -10,15 +10,15 @@ from scipy.special import expit
 
 from features.catalogue import POSITION
 from training.btyd import MODELS
-from training.fit import Examples, fit_logistic, fit_platt
+from training.models.alone import BtydAmount, BtydSilence
+from training.models.cells import fit_cells
+from training.models.inputs import Examples, log_plus
+from training.models.ladder import Question
+from training.models.linear import columns_of, fit_logistic, fit_platt
 from training.recipes import CHURN, Recipe
-from training.rhythm import fit_rhythm
+from training.rhythm import Rhythm, fit_rhythm
 
 Array = NDArray[np.float64]
-
-RFM = ("recency_days", "orders", "spend")
-BINS = 5
-PRIOR_CUSTOMERS = 10.0
 
 
 def baselines(
@@ -29,37 +29,40 @@ def baselines(
     examples: the training dates; base (m, features): all customers of the test date, for the BTYD models, which
     learn from histories alone.
     """
-    train_rows = np.vstack([each.rows for each in examples])
+    question: Question = "silence" if recipe is CHURN else "spend"
+    return rivals(question, examples, base_rhythms(base), rows, horizon_days)
+
+
+def base_rhythms(base: Array) -> dict[str, Rhythm]:
+    """Every BTYD model fitted to the histories of `base` (m, features): once per date, whatever is asked."""
+    return {name: fit_rhythm(base, name) for name in MODELS}
+
+
+def rivals(
+    question: Question, examples: Sequence[Examples], rhythms: dict[str, Rhythm], rows: Array, horizon_days: int
+) -> dict[str, Array]:
+    """Predictions of every baseline of a question for `rows`; name → (rows,).
+
+    examples: the training dates; rhythms: what `base_rhythms` gave for the date that is asked about.
+    """
+    amount = question in ("spend", "orders")
+    found = {"rfm_cells": fit_cells(examples, "amount" if amount else "probability").predict(rows, horizon_days)}
+    if amount:
+        column = rows[:, POSITION["spend_365d" if question == "spend" else "orders_365d"]]
+        found[f"past_{question}"] = np.maximum(np.nan_to_num(column), 0.0) * horizon_days / 365
+        for name, rhythm in rhythms.items():
+            found[name] = BtydAmount("spend" if question == "spend" else "orders", rhythm).predict(rows, horizon_days)
+        return found
+    train = np.vstack([each.rows for each in examples])
     label = np.concatenate([each.label for each in examples])
-    found = {"rfm_cells": _cells(train_rows, label, rows)}
-    if recipe is CHURN:
-        found["recency"] = _logistic_of_recency(train_rows, label, rows)
-        found["logistic_rfmt"] = np.asarray(expit(fit_logistic(train_rows, label).log_odds(rows)))
-    else:
-        found["past_spend"] = np.maximum(np.nan_to_num(rows[:, POSITION["spend_365d"]]), 0.0) * horizon_days / 365
-    for name in MODELS:
-        expected = fit_rhythm(base, name).columns(rows, horizon_days)
-        found[name] = 1 - expected[:, 0] if recipe is CHURN else expected[:, 2]
+    found["recency"] = _of_recency(train, label, rows)
+    found["logistic_rfmt"] = np.asarray(expit(fit_logistic(columns_of(train), label).log_odds(columns_of(rows))))
+    if question == "silence":
+        found |= {name: BtydSilence(rhythm).predict(rows, horizon_days) for name, rhythm in rhythms.items()}
     return found
 
 
-def _cells(train_rows: Array, label: Array, rows: Array) -> Array:
-    """Mean label of the customer's RFM cell: quintiles of each, cut so that equal values stay together; small cells
-    are drawn to the overall mean by ten customers of it."""
-    cell, asked = np.zeros(len(train_rows), int), np.zeros(len(rows), int)
-    for name in RFM:
-        column = POSITION[name]
-        cuts = np.unique(np.quantile(train_rows[:, column], np.arange(1, BINS) / BINS))
-        cell = cell * BINS + np.searchsorted(cuts, train_rows[:, column])
-        asked = asked * BINS + np.searchsorted(cuts, rows[:, column])
-    total, count = np.bincount(cell, label, BINS**3), np.bincount(cell, minlength=BINS**3)
-    return np.asarray((total + PRIOR_CUSTOMERS * label.mean()) / (count + PRIOR_CUSTOMERS))[asked]
-
-
-def _logistic_of_recency(train_rows: Array, label: Array, rows: Array) -> Array:
-    """P(churn) from days since the last purchase alone."""
-
-    def p_active(table: Array) -> Array:
-        return np.asarray(1 / (1 + table[:, POSITION["recency_days"]]))
-
-    return np.asarray(expit(fit_platt(p_active(train_rows), label).log_odds(p_active(rows))))
+def _of_recency(train: Array, label: Array, rows: Array) -> Array:
+    """P(label) from days since the last purchase alone."""
+    train_days, days = (log_plus(table[:, POSITION["recency_days"]]) for table in (train, rows))
+    return np.asarray(expit(fit_platt(train_days, label).log_odds(days)))

@@ -18,13 +18,14 @@ from features.catalogue import FINGERPRINT, POSITION
 from features.progress import Progress, silent
 from features.workspace import Workspace, staged, write_json
 from training.backtest import Cuts
-from training.baselines import baselines
+from training.baselines import rivals as rivals_of
 from training.examples import Base, Standing, read_base
 from training.intent import IntentModel, LeadRule, fit_leads
-from training.ladder import RULES, Rung, rung_of
-from training.models import Model, fit
+from training.ladder import QUESTIONS, RULES, Rung, rung_of
+from training.models.inputs import Model
+from training.models.ladder import Lesson, fit_rung
 from training.recipes import CHURN, INTENT, RECIPES, SEGMENTS, Recipe, Settings, asked
-from training.release import Release, load_task
+from training.release import Release, TaskModel, load_task
 from training.resume import Kept
 from training.segments import FEWEST_PER_SEGMENT, fit_segments, stability
 
@@ -57,7 +58,7 @@ def train(workspace: Workspace, cuts: Cuts, order: Order, progress: Progress = s
     rungs = {recipe.name: rung_of(recipe, base) for recipe in RECIPES if recipe is not SEGMENTS}
     rivals = {name: settings.model_dump() for name, settings in order.rivals.items()}
     kept = Kept(workspace, [cuts.to_json(), order.settings.model_dump(), rivals])
-    models: dict[str, Model] = {}
+    models: dict[str, TaskModel] = {}
     predictions: dict[str, list[pa.Table]] = {}
     steps = _steps(base, rungs)
     fitted = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
@@ -103,7 +104,7 @@ def segments_lack(base: Base) -> str:
     return "" if found >= wanted else f"{found} customers with a purchase, at least {wanted} are needed"
 
 
-def fit_task(recipe: Recipe, rung: Rung, base: Base, at: date) -> Model:
+def fit_task(recipe: Recipe, rung: Rung, base: Base, at: date) -> Model | IntentModel:
     """The recipe's model for date `at`, from targets that close on or before it."""
     looks = base.settings.horizons(recipe)
     models = [_fit(recipe, rung, base, at, days) for days in looks]
@@ -131,10 +132,11 @@ def _fit(recipe: Recipe, rung: Rung, base: Base, at: date, days: int) -> Model:
     year_ago = at - timedelta(days=365)
     nearest = min(examples, key=lambda day: abs((day - year_ago).days), default=at)
     season = examples[nearest] if abs((nearest - year_ago).days) <= SAME_SEASON_DAYS else None
-    settings = base.settings
-    return fit(
-        recipe, rung.name, list(examples.values()), season, base.rhythms[at], days, settings.boosting, settings.seed
-    )
+    rhythm, settings = base.rhythms[at], base.settings
+    if rhythm is None:
+        raise ValueError(f"{recipe.name}: nobody has bought on two days before {at}")
+    lesson = Lesson(list(examples.values()), season, rhythm, days)
+    return fit_rung(rung.name, QUESTIONS[recipe.name], lesson, settings.boosting, settings.seed)
 
 
 def _leads(base: Base, at: date, looks: Sequence[int]) -> LeadRule:
@@ -158,12 +160,16 @@ def _judge(recipe: Recipe, rung: Rung, base: Base, test: date, rivals: Mapping[s
     rows = snapshot.rows[asked]
     examples = [each for day in base.cuts.train(test, days) if (each := base.examples(recipe, days, day)) is not None]
     actual = base.label(recipe, days, test)[asked]
+    candidate = fit_task(recipe, rung, base, test).predict(rows, days)
+    simple = rivals_of(QUESTIONS[recipe.name], examples, base.rivals[test], rows, days)
+    if recipe is INTENT:
+        actual, simple = 1 - actual, {name: 1 - silence for name, silence in simple.items()}
     columns: dict[str, Any] = {
         "test": pa.array([test] * len(rows), pa.date32()),
         "customer_id": pa.array(snapshot.ids[asked], pa.string()),
-        "actual": 1 - actual if recipe is INTENT else actual,
-        CANDIDATE: fit_task(recipe, rung, base, test).predict(rows, days),
-        **baselines(recipe, examples, snapshot.rows, rows, days),
+        "actual": actual,
+        CANDIDATE: candidate,
+        **simple,
     }
     for name, settings in rivals.items():
         rival = replace(base, settings=base.settings.model_copy(update={"boosting": settings.boosting}))

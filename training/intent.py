@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from features.catalogue import POSITION
 from features.workspace import read_json, write_json
-from training.models import Model, load_model
+from training.explain import Contributions
+from training.models.inputs import Model
+from training.models.ladder import load_model
 
 Array = NDArray[np.float64]
 
@@ -81,6 +83,12 @@ class IntentModel:
         number = np.where(np.isnan(within[0]), np.nan, number)
         chances = [within[0], *(later - sooner for sooner, later in itertools.pairwise(within))]
         return (number, *chances, 1.0 - within[-1])
+
+    def explain(self, rows: Array, horizon_days: int = 0) -> Contributions:
+        """Of the log-odds of a purchase within the shortest horizon; rows of customers who have bought."""
+        found = self.models[0].explain(rows, self.horizons[0])
+        moves = f"the probability to buy within {self.horizons[0]} days"
+        return replace(found, values=-found.values, base=-found.base, score=-found.score, moves=moves)
 
     def _within(self, rows: Array) -> list[Array]:
         """P(purchase) within each horizon, never falling."""

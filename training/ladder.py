@@ -11,13 +11,24 @@ from numpy.typing import NDArray
 
 from features.catalogue import POSITION
 from training.examples import Base
+from training.models.ladder import RUNGS, Question
+from training.models.ladder import Rung as RungName
 from training.needs import days_needed
-from training.recipes import DEMAND, POTENTIAL, VALUE, Recipe
+from training.recipes import CHURN, DEMAND, INTENT, POTENTIAL, VALUE, Recipe
 
 Array = NDArray[np.float64]
 
-LIGHTGBM, BTYD, RFM, RULES = RUNGS = ("lightgbm", "btyd", "rfm", "rules")
-"""From the highest down: LightGBM blended with BTYD; buy till you die alone; mean outcome of the RFM cell; no model."""
+RULES: RungName = "rules"
+"""No model: the rules of the scheme."""
+
+QUESTIONS: dict[str, Question] = {
+    CHURN.name: "silence",
+    VALUE.name: "spend",
+    DEMAND.name: "orders",
+    INTENT.name: "silence",
+    POTENTIAL.name: "event",
+}
+"""What is asked of the models; intent is silence at three horizons, turned round."""
 
 FEWEST_FOR_CELLS = 50
 FEWEST_PER_OUTCOME = 10
@@ -27,7 +38,7 @@ FEWEST_PER_OUTCOME = 10
 class Rung:
     """Where a task stands, and what is missing for the rung above; empty at the top."""
 
-    name: str
+    name: RungName
     missing: str
 
 
@@ -37,14 +48,12 @@ def rung_of(recipe: Recipe, base: Base) -> Rung:
     if impossible:
         return Rung(RULES, impossible)
     missing = ""
-    for name, lacking in ((LIGHTGBM, _lightgbm), (BTYD, _btyd), (RFM, _cells)):
-        if (recipe, name) == (POTENTIAL, BTYD):
-            continue  # a model of purchase rhythm knows no classes
-        found = next(lacking(recipe, base), "")
+    for name in RUNGS[QUESTIONS[recipe.name]]:
+        found = next(_LACKING[name](recipe, base), "")
         if not found:
             return Rung(name, missing)
         missing = found
-    return Rung(RULES, missing)
+    raise AssertionError("rules lack nothing")
 
 
 def _impossible(recipe: Recipe, base: Base) -> str:
@@ -68,7 +77,7 @@ def _lightgbm(recipe: Recipe, base: Base) -> Iterator[str]:
     if recipe is POTENTIAL and not base.standings:
         yield "the scheme grades value by scores of models, which no past base has"
         return
-    if recipe is not POTENTIAL and any(base.rhythms[at] is None for at in (*tests, cuts.grade)):
+    if any(base.rhythms[at] is None for at in (*tests, cuts.grade)):
         yield "no customer has bought on two days"
     for test in tests:
         asked = int(base.asked(recipe, test).sum())
@@ -94,6 +103,8 @@ def _btyd(recipe: Recipe, base: Base) -> Iterator[str]:
 
 def _cells(recipe: Recipe, base: Base) -> Iterator[str]:
     """What the mean outcome of RFM cells lacks."""
+    if base.rhythms[base.cuts.grade] is None:
+        yield "no customer has bought on two days"
     for days in base.settings.horizons(recipe):
         dates = base.cuts.train(base.cuts.grade, days)
         if not dates or (recipe is POTENTIAL and not base.standings):
@@ -115,6 +126,12 @@ def _outcomes(recipe: Recipe, base: Base, days: int, dates: tuple[date, ...], wh
     if least < fewest or label.min() == label.max():
         yield f"{least} {_SAID.get(recipe.name, _BOTH)} {where}, at least {fewest} are needed"
 
+
+def _nothing(recipe: Recipe, base: Base) -> Iterator[str]:
+    return iter(())
+
+
+_LACKING = {"lightgbm": _lightgbm, "btyd": _btyd, "rfm": _cells, "rules": _nothing}
 
 _BOTH = "customers who bought and as many who did not"
 _SAID = {

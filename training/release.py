@@ -15,11 +15,14 @@ from features.catalogue import FINGERPRINT
 from features.errors import InputError
 from features.workspace import read_json, write_json
 from training.intent import IntentModel
-from training.models import Model, load_model
+from training.models.inputs import Model
+from training.models.ladder import load_model
 from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, asked
 from training.segments import SegmentModel
 
 Array = NDArray[np.float64]
+
+TaskModel = Model | IntentModel | SegmentModel
 
 MANIFEST = "manifest.json"
 MLFLOW_FILES = ("MLmodel", "registered_model_meta")
@@ -37,7 +40,7 @@ class Release:
     """
 
     about: dict[str, Any]
-    models: Mapping[str, Model]
+    models: Mapping[str, TaskModel]
     scheme: str
     version: int = 0
     digest: str = ""
@@ -55,7 +58,7 @@ class Release:
                     scores[output][mask] = answer
         return scores
 
-    def _answers(self, name: str, model: Model, rows: Array) -> tuple[Array, ...]:
+    def _answers(self, name: str, model: TaskModel, rows: Array) -> tuple[Array, ...]:
         if isinstance(model, IntentModel):
             return model.answers(rows)
         days = self.about["potential_days" if name == POTENTIAL.name else "horizon_days"]
@@ -91,7 +94,7 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
     return Release(about, models, (folder / SCHEME_FILE).read_text(encoding="utf-8"), version, digest)
 
 
-def load_task(name: str, folder: Path) -> Model:
+def load_task(name: str, folder: Path) -> TaskModel:
     """A task's model as it was saved."""
     if name == SEGMENTS.name:
         return SegmentModel.load(folder)

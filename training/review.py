@@ -59,7 +59,8 @@ def publish(
     folder = workspace.needs(workspace.training / "release", "scoring train")
     about, run = read_json(folder / "release.json"), run_facts(workspace)
     cuts = Cuts.from_json(run["cuts"])
-    with registry.open_run(source, f"{source} {cuts.grade}"):
+    version = (registry.latest_version(source) or 0) + 1
+    with registry.open_run(source, f"v{version}, through {cuts.grade}"):
         progress("log to MLflow", 0, 4)
         mlflow.set_tags(dict(extras.tags))
         mlflow.log_params(_params(about, run, cuts))

@@ -18,6 +18,13 @@ from training.btyd import DAYS_PER_UNIT, Spend, Timing, fit_spend, fit_timing
 Array = NDArray[np.float64]
 
 COLUMNS = ("btyd_p_active", "btyd_orders", "btyd_spend")
+DOCS = {
+    "btyd_p_active": "Chance to buy again in the horizon, as the BTYD model of timing sees it.",
+    "btyd_orders": "Days with a purchase expected in the horizon by the BTYD model of timing.",
+    "btyd_spend": "Spend expected in the horizon by the BTYD model of timing and the gamma-gamma model of spend.",
+}
+UNITS = {"btyd_p_active": "1", "btyd_orders": "days", "btyd_spend": "minor currency units"}
+
 MOST_CUSTOMERS = 20_000
 """More customers than this do not change four parameters; an evenly spaced part of the base is fitted."""
 

@@ -1,0 +1,91 @@
+"""What the models see of a customer: its feature row, ratios of it, and what the BTYD models expect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import NAMES, POSITION
+from features.catalogue.confidential import CONFIDENTIAL
+from training.explain import Contributions
+from training.models import ratios
+from training.rhythm import COLUMNS as RHYTHM_COLUMNS
+from training.rhythm import Rhythm
+
+Array = NDArray[np.float64]
+
+INPUTS: tuple[str, ...] = (*NAMES, *ratios.DOCS, *RHYTHM_COLUMNS)
+"""The columns of `inputs`, in order."""
+PLACE: dict[str, int] = {name: i for i, name in enumerate(INPUTS)}
+
+LEFT_OUT = frozenset((
+    "burstiness", "orders_per_active_month", "recurring_months", "top_month_share", "top_quarter_share",
+    "top_weekday_share", "weekend_share", "night_share", "orders_7d", "orders_trend_90d", "orders_trend_365d",
+    "spend_7d", "spend_trend_90d", "spend_trend_365d", "spend_per_order", "line_min", "line_max_365d",
+    "top_item_spend_share", "top_month_spend_share", "returned", "returns", "top_item_share", "quantity_prev_365d",
+    "quantity_trend_365d",
+))  # fmt: skip
+"""Features that other inputs say better: without them the models rank no worse and are fitted faster."""
+
+_HIDDEN = sorted(POSITION[name] for name in CONFIDENTIAL | LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Customers of one date with their label: rows (n, features), rhythm (fitted at that date), label (n,)."""
+
+    rows: Array
+    rhythm: Rhythm
+    label: Array
+
+
+class Model(Protocol):
+    """What a task's model can do, whatever it is made of. Rows are of customers with at least one purchase."""
+
+    def predict(self, rows: Array, horizon_days: int) -> Array:
+        """One number per row, shape (n,); one row and many give the same bits."""
+        ...
+
+    def explain(self, rows: Array, horizon_days: int) -> Contributions:
+        """What each input adds to each row's score."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model into an existing folder."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The examples of all dates under each other: rows (n, features), expected (n, BTYD columns), label (n,)."""
+
+    rows: Array
+    expected: Array
+    label: Array
+
+
+def stacked(examples: Sequence[Examples], horizon_days: int) -> Stack:
+    """Each date's BTYD columns are those of the model fitted at that date."""
+    return Stack(
+        np.vstack([each.rows for each in examples]),
+        np.vstack([each.rhythm.columns(each.rows, horizon_days) for each in examples]),
+        np.concatenate([each.label for each in examples]),
+    )
+
+
+def inputs(rows: Array, expected: Array) -> Array:
+    """Features, ratios and BTYD columns, shape (n, INPUTS); NaN where a feature is left out, or is one that the
+    customer must not learn of."""
+    table = np.column_stack([rows, ratios.ratios(rows), expected])
+    table[:, _HIDDEN] = np.nan
+    return table
+
+
+def log_plus(column: Array) -> Array:
+    """log(1 + x); null and what is below 0 count as 0."""
+    return np.asarray(np.log1p(np.maximum(np.nan_to_num(column), 0.0)))

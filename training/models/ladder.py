@@ -1,0 +1,76 @@
+"""The ladder: with too little data a task steps down from LightGBM to BTYD to RFM cells, and below them to rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from features.workspace import read_json
+from training.models.alone import BtydAmount, BtydSilence, btyd_amount, btyd_silence
+from training.models.amount import AmountModel, fit_amount
+from training.models.cells import CellsModel, fit_cells
+from training.models.event import EventModel, fit_event
+from training.models.inputs import Examples, Model
+from training.models.silence import SilenceModel, fit_silence
+from training.recipes import Boosting
+from training.rhythm import Rhythm
+
+Question = Literal["silence", "spend", "orders", "event"]
+"""What a model is asked: P(no purchase), spend, orders, or P(something else)."""
+Rung = Literal["lightgbm", "btyd", "rfm", "rules", "k-means"]
+
+RUNGS: dict[Question, tuple[Rung, ...]] = {
+    "silence": ("lightgbm", "btyd", "rfm", "rules"),
+    "spend": ("lightgbm", "btyd", "rfm", "rules"),
+    "orders": ("lightgbm", "btyd", "rfm", "rules"),
+    "event": ("lightgbm", "rfm", "rules"),
+}
+"""From the highest down; `rules` has no model and nothing to write."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a model learns from. examples: the training dates (none: only BTYD can be fitted); season: the examples of
+    one year before the date the model is for, if there are any; rhythm: fitted at that date."""
+
+    examples: Sequence[Examples]
+    season: Examples | None
+    rhythm: Rhythm
+    horizon_days: int
+
+
+def fit_rung(rung: Rung, question: Question, lesson: Lesson, boosting: Boosting, seed: int) -> Model:
+    """Fit the model of one rung; raises ValueError where the lesson is too short for it."""
+    examples, season, rhythm, horizon = lesson.examples, lesson.season, lesson.rhythm, lesson.horizon_days
+    if rung not in RUNGS[question] or rung == "rules":
+        raise ValueError(f"{question} has no model on the rung {rung}")
+    if rung != "btyd" and not examples:
+        raise ValueError(f"no examples to fit {rung} to")
+    if rung == "rfm":
+        return fit_cells(examples, "amount" if question in ("spend", "orders") else "probability")
+    if question == "event":
+        return fit_event(examples, rhythm, horizon, boosting, seed)
+    if question == "silence":
+        if rung == "btyd":
+            return btyd_silence(examples, rhythm, horizon)
+        return fit_silence(examples, season, rhythm, horizon, boosting, seed)
+    if rung == "btyd":
+        return btyd_amount([season] if season else examples, rhythm, horizon, question)
+    return fit_amount(examples, season, rhythm, horizon, boosting, seed, question)
+
+
+LOADERS: dict[str, Callable[[Path], Model]] = {
+    "silence": SilenceModel.load,
+    "amount": AmountModel.load,
+    "event": EventModel.load,
+    "cells": CellsModel.load,
+    "btyd_silence": BtydSilence.load,
+    "btyd_amount": BtydAmount.load,
+}
+
+
+def load_model(folder: Path) -> Model:
+    """Whichever model was saved there."""
+    return LOADERS[read_json(folder / "model.json")["model"]](folder)
