@@ -22,7 +22,7 @@ from training import plots, registry
 from training.candidate import CANDIDATE
 from training.evaluate import Verdict, predictions, run_facts
 from training.recipes import RECIPES, SEGMENTS
-from training.segments import SPACE
+from training.segments import SegmentModel
 
 OUTPUTS = {"probability": "p_churn", "amount": "spend_in_horizon", "segment": "segment"}
 
@@ -116,8 +116,8 @@ def _pictures(workspace: Workspace, verdicts: list[Verdict], about: Mapping[str,
         found[f"{verdict.task}-gains"] = plots.gains(*trio, verdict.best_baseline, of)
         found[f"{verdict.task}-scores"] = plots.distribution(trio[1], what, log=amount)
     if SEGMENTS.name in about["tasks"]:
-        profile = read_json(workspace.training / "release" / SEGMENTS.name / "model.json")["profile"]
-        found["segments-profile"] = plots.segment_profile(profile, SPACE)
+        segments = SegmentModel.load(workspace.training / "release" / SEGMENTS.name)
+        found["segments-profile"] = plots.segment_profile(segments.profile, about["decimals"])
     return found
 
 
