@@ -30,8 +30,9 @@ from features.errors import InputError
 from features.population import POPULATION, Ranks, population_features
 from features.tables.consents import read_consents
 from features.workspace import Workspace, damaged, read_json, staged, write_json
-from training.recipes import CHURN, DEMAND, OUTPUTS, POTENTIAL, VALUE
+from training.recipes import CHURN, DEMAND, OUTPUTS, POTENTIAL, SEGMENTS, VALUE
 from training.release import SCHEME_FILE, Release
+from training.segments import SegmentModel
 from training.snapshots import Origin, Snapshot
 
 Array = NDArray[np.float64]
@@ -90,6 +91,16 @@ class LiveSet:
         codes = [coding.encode({name: str(column[i]) for name, column in classes.items()}) for i in range(len(rows))]
         standing = {each.name: facts[each.name] for each in POPULATION}
         return Graded(scores, percentiles, standing, classes, codes)
+
+
+def class_name(live: LiveSet, dimension: str, code: str) -> str:
+    """What a person calls a class: of learned segments what the release calls them, else what the scheme says."""
+    found, model = live.scheme.dimensions[dimension], live.release.models.get(SEGMENTS.name)
+    if found.given and found.given.fact == SEGMENTS.name and isinstance(model, SegmentModel):
+        number = found.given.numbers.get(code)
+        named = {each.number: each.name for each in model.profile}
+        return named.get(int(number), found.name_of(code)) if number is not None else found.name_of(code)
+    return found.name_of(code)
 
 
 def scores_of(

@@ -91,7 +91,7 @@ def run(
     out.print(show.ladder(trained.about), markup=False)
     out.print(release_tables.report(found.report))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
-    out.print(show.classes(folder, live.scheme))
+    out.print(show.classes(folder, live))
     out.print(show.next_steps(live.release.about["source"], folder, version), markup=False)
 
 
@@ -187,7 +187,7 @@ def classify(source: SourceOption = "sample", home: HomeOption = None) -> None:
 
     with open_job(source, home) as job:
         live, folder = job.classify()
-    out.print(show.classes(folder, live.scheme))
+    out.print(show.classes(folder, live))
 
 
 @app.command()

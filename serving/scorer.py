@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from classification.grade import Graded, LiveSet
+from classification.grade import Graded, LiveSet, class_name
 from features.calendar import zone
 from features.catalogue import PROGRAM
 from features.online import Event, feature_row
@@ -88,7 +88,7 @@ def version(live: LiveSet) -> dict[str, Any]:
 
 def _class(live: LiveSet, dimension: str, code: str) -> dict[str, Any]:
     cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
-    return {"code": code, "name": live.scheme.dimensions[dimension].name_of(code), "at_least": _number(cutoff)}
+    return {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
 
 
 def _number(value: float | None) -> float | None:

@@ -9,8 +9,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from classification.grade import LiveSet, class_name
 from classification.promote import Promotion
-from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
@@ -116,7 +116,7 @@ def ladder(about: dict[str, Any]) -> str:
     return "\n".join(["", "Below the highest rung:", *lines]) if lines else ""
 
 
-def classes(folder: Path, scheme: Scheme) -> Table:
+def classes(folder: Path, live: LiveSet) -> Table:
     """How the base falls into classes."""
     found = read_json(folder / "snapshot.json")
     everyone = found["customers"]
@@ -126,7 +126,7 @@ def classes(folder: Path, scheme: Scheme) -> Table:
     for name, sizes in found["classes"].items():
         total = sum(size["spend_365d"] for size in sizes.values()) or 1.0
         for i, (code, size) in enumerate(sizes.items()):
-            label = f"{code} {scheme.dimensions[name].name_of(code)}"
+            label = f"{code} {class_name(live, name, code)}"
             share, spend = size["customers"] / everyone, size["spend_365d"] / total
             table.add_row("" if i else name, label, f"{size['customers']:,}", f"{share:.1%}", f"{spend:.1%}")
     return table

@@ -34,9 +34,10 @@ from training.candidate import Order
 from training.candidate import train as fit_candidate
 from training.ledger import read_ledger
 from training.needs import CLASSES, holdings, lacking
-from training.recipes import TRAINING, Settings, load_settings
+from training.recipes import SEGMENTS, TRAINING, Settings, load_settings
 from training.release import Release
 from training.review import publish
+from training.segments import SegmentModel
 from training.snapshots import Origin, read_cuts, read_origin, read_snapshots, write_snapshots
 from training.window import churn_window
 
@@ -94,8 +95,8 @@ class Job:
         cuts = plan_cuts(first, data_end(report), settings, as_of, grade_as_of)
         days = settings.horizon_days
         known = min((cuts.grade, *cuts.tests(days)))  # nothing that a test date has yet to see
-        active_days = churn_window(self.workspace.tables, known, days, settings.fewest_returns)
         company = Company.from_json(report["company"])
+        active_days = churn_window(self.workspace.tables, known, company.timezone, days, settings.fewest_returns)
         origin = Origin(self.source.name, report["key"], company, days, active_days)
         write_snapshots(self.workspace, origin, cuts, settings.potential_days, self.progress)
 
@@ -141,7 +142,17 @@ class Job:
         days = settings.potential_days
         standings = past_standings(self.workspace, cuts, dimension, days) if dimension else {}
         rivals = self._rivals(settings)
-        order = Order(about, scheme_text(self.scheme), settings, origin.active_days, standings, rivals)
+        champion = self._champion()
+        segments = champion.models.get(SEGMENTS.name) if champion else None
+        order = Order(
+            about,
+            scheme_text(self.scheme),
+            settings,
+            origin.active_days,
+            standings,
+            rivals,
+            segments if isinstance(segments, SegmentModel) else None,
+        )
         return fit_candidate(self.workspace, cuts, order, self.progress)
 
     def evaluate(self) -> tuple[int, Challenge]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,15 @@ from training.models.ladder import Lesson, fit_rung
 from training.recipes import CHURN, INTENT, RECIPES, SEGMENTS, Recipe, Settings, asked
 from training.release import Release, TaskModel, load_task
 from training.resume import Kept
-from training.segments import FEWEST_PER_SEGMENT, fit_segments, stability
+from training.segments import Segmentation, SegmentModel, segmented
 
 Array = NDArray[np.float64]
 
 SAME_SEASON_DAYS = 20
 """How far from exactly one year before a date another may lie to count as its season."""
+
+EARLIER_BASES = 2
+"""Dates before the graded one at which the segments must be stable too."""
 
 CANDIDATE = "candidate"
 
@@ -41,7 +44,8 @@ CANDIDATE = "candidate"
 class Order:
     """What to train. about: what the release should say of itself (source, title, currency…); scheme: the text of its
     file; active_days: `Origin.active_days`; standings: what `potential` learns from; rivals: name → the settings of
-    another recipe, fitted and judged at the same dates."""
+    another recipe, fitted and judged at the same dates; segments: the champion's, whose numbers and names are kept
+    where they still hold."""
 
     about: Mapping[str, Any]
     scheme: str
@@ -49,6 +53,7 @@ class Order:
     active_days: int | None
     standings: Mapping[date, Standing]
     rivals: Mapping[str, Settings]
+    segments: SegmentModel | None = None
 
 
 def train(workspace: Workspace, cuts: Cuts, order: Order, progress: Progress = silent) -> Release:
@@ -71,14 +76,19 @@ def train(workspace: Workspace, cuts: Cuts, order: Order, progress: Progress = s
             predictions.setdefault(recipe.name, []).append(found)
         else:
             models[recipe.name] = load_task(recipe.name, found)
-    run: dict[str, Any] = {"cuts": cuts.to_json(), "settings": order.settings.model_dump(), "stability": {}}
-    if lacks := segments_lack(base):
-        rungs[SEGMENTS.name] = Rung(RULES, lacks)
+    run: dict[str, Any] = {"cuts": cuts.to_json(), "settings": order.settings.model_dump()}
+    segments = _segments(base, order)
+    if isinstance(segments, str):
+        rungs[SEGMENTS.name] = Rung(RULES, segments)
     else:
-        rows = base.snapshots[cuts.grade].rows
-        models[SEGMENTS.name] = fit_segments(rows, 6, order.settings.seed)
-        run["stability"][SEGMENTS.name] = stability(rows, 6, order.settings.seed)
         rungs[SEGMENTS.name] = Rung("k-means", "")
+        models[SEGMENTS.name] = segments.model
+        run["segments"] = {
+            "stability": segments.stability,
+            "reassigned": segments.reassigned,
+            "changes": [asdict(each) for each in segments.changes],
+            "candidates": [asdict(each) for each in segments.candidates],
+        }
     release = Release(_about(order, base, rungs), models, order.scheme)
     with staged(workspace.training) as folder:
         (folder / "release").mkdir()
@@ -92,16 +102,16 @@ def train(workspace: Workspace, cuts: Cuts, order: Order, progress: Progress = s
     return release
 
 
-def segments_lack(base: Base) -> str:
-    """Why the data do not allow segments; empty when they do."""
+def _segments(base: Base, order: Order) -> Segmentation | str:
+    """The segments on the date that is graded, or why the data do not allow any."""
     rows = base.snapshots[base.cuts.grade].rows
-    found = int((rows[:, POSITION["orders"]] > 0).sum())
-    if not found:
+    if not (rows[:, POSITION["order_days"]] > 0).any():
         return f"there are no purchases before {base.cuts.grade}"
-    if not (np.nan_to_num(rows[:, POSITION["line_max"]]) > 0).any():
-        return "the purchases have no amounts"
-    wanted = 2 * FEWEST_PER_SEGMENT * 6
-    return "" if found >= wanted else f"{found} customers with a purchase, at least {wanted} are needed"
+    earlier = [base.snapshots[day].rows for day in base.cuts.all[-1 - EARLIER_BASES : -1]]
+    try:
+        return segmented(rows, order.settings.seed, order.segments, earlier)
+    except ValueError as error:
+        return str(error)
 
 
 def fit_task(recipe: Recipe, rung: Rung, base: Base, at: date) -> Model | IntentModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -12,11 +12,21 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.metrics import tenths
+from training.segments import Segment, described
 
 Array = NDArray[np.float64]
 
 STYLE: dict[Any, Any] = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 10, "figure.dpi": 110}
 INK, RIVAL, GREY = "#1f5f8b", "#c8553d", "#9a9a9a"
+PROFILE_TITLES = {
+    "recency_days": "days since\nlast purchase",
+    "tenure_days": "days since\nfirst purchase",
+    "orders": "orders\never",
+    "orders_365d": "orders\nof 365 days",
+    "spend_per_order": "spend\nper order",
+    "spend_365d": "spend\nof 365 days",
+    "spend": "spend\never",
+}
 
 
 def calibration(actual: Array, candidate: Array, rival: Array, rival_name: str, unit: str) -> bytes:
@@ -110,24 +120,22 @@ def _spread(value: Array) -> Array:
     return np.asarray(np.log10(1 + value) if _skewed(value) else value)
 
 
-def segment_profile(profile: Sequence[Mapping[str, float]], columns: Sequence[str]) -> bytes:
-    """Heat map: each segment's median beside the others', darker is more; the numbers are the medians."""
-    table = np.array([[segment[column] for column in columns] for segment in profile])
-    low, high = table.min(axis=0), table.max(axis=0)
-    shade = (table - low) / np.where(high > low, high - low, 1)
-    figure, axes = _figure(width=11, height=1.2 + 0.5 * len(profile))
-    axes.imshow(shade, cmap="Blues", aspect="auto", vmin=0, vmax=1.3)
-    for (i, j), number in np.ndenumerate(table):
-        axes.text(j, i, f"{number:,.0f}", ha="center", va="center", color="white" if shade[i, j] > 0.8 else "black")
-    axes.set_xticks(range(len(columns)), [column.replace("_", " ") for column in columns])
-    names = [
-        f"segment {k}: {s['customers']:.0%} of customers, {s['revenue']:.0%} of revenue"
-        for k, s in enumerate(profile, 1)
-    ]
-    axes.set_yticks(range(len(profile)), names)
+def segment_profile(profile: Sequence[Segment], decimals: int = 2) -> bytes:
+    """Heat map: a row per segment with its name and sizes, a column per feature. The number is the median, the darker
+    the more of all customers have less. decimals: of the currency; amounts are shown in major units."""
+    columns = [name for name in profile[0].medians if name in PROFILE_TITLES]
+    shade = np.array([[segment.standing[name] for name in columns] for segment in profile])
+    figure, axes = _figure(width=14, height=1.6 + 0.5 * len(profile))
+    axes.imshow(shade, cmap="Blues", aspect="auto", vmin=0, vmax=1.25)
+    for (i, j), dark in np.ndenumerate(shade):
+        per = 10.0**decimals if columns[j].startswith("spend") else 1.0
+        number = f"{profile[i].medians[columns[j]] / per:,.0f}"
+        axes.text(j, i, number, ha="center", va="center", color="white" if dark > 0.75 else "black")
+    axes.set_xticks(range(len(columns)), [PROFILE_TITLES[name] for name in columns])
+    axes.set_yticks(range(len(profile)), [f"{segment.number}: {described(segment)}" for segment in profile])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title("Segments by their medians (days; orders; minor currency units)")
+    axes.set_title("Segments by their medians; the darker, the more of all customers have less")
     return _png(figure)
 
 

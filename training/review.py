@@ -26,7 +26,7 @@ from training.card import Rows, model_card
 from training.evaluate import Verdict, run_facts
 from training.pictures import decile_tables, pictures
 from training.recipes import RECIPES, SEGMENTS
-from training.segments import SPACE
+from training.segments import SegmentModel
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ def _params(about: Mapping[str, Any], run: Mapping[str, Any], cuts: Cuts) -> dic
 
 def _metrics(verdicts: Sequence[Verdict], about: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, float]:
     found = {name: number for verdict in verdicts for name, number in verdict.named().items()}
-    found |= {f"test_{task}_stability": number for task, number in run["stability"].items()}
+    for name in ("stability", "reassigned"):
+        number = run.get("segments", {}).get(name)
+        found |= {} if number is None else {f"test_segments_{name}": number}
     return found | {f"customers_{name}": float(count) for name, count in about["churn_population"].items()}
 
 
@@ -118,10 +120,11 @@ def _files(
     workspace: Workspace, verdicts: Sequence[Verdict], about: Mapping[str, Any], extras: Extras
 ) -> Iterator[tuple[str, bytes]]:
     """Path in the run → content of everything that a person looks at."""
+    folder = workspace.training / "release"
     drawn = pictures(workspace, verdicts, about)
     if SEGMENTS.name in about["tasks"]:
-        profile = read_json(workspace.training / "release" / SEGMENTS.name / "model.json")["profile"]
-        drawn["segments-profile"] = plots.segment_profile(profile, SPACE)
+        segments = SegmentModel.load(folder / SEGMENTS.name)
+        drawn["segments-profile"] = plots.segment_profile(segments.profile, about["decimals"])
     data = read_json(workspace.tables / "report.json")
     yield "model-card.html", model_card(about, data, verdicts, drawn, extras.notes).encode()
     yield from ((f"plots/{name}.png", png) for name, png in drawn.items())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from features.tables.sql import parquet
+from features.calendar import zone
+from features.tables.sql import instant, parquet
 
 Days = NDArray[np.int64]
 
@@ -17,20 +18,21 @@ FEWEST_AT_RISK = 100
 """Fewer customers who were silent for so long tell nothing."""
 
 
-def churn_window(tables: Path, as_of: date, horizon_days: int, fewest_returns: float) -> int | None:
+def churn_window(tables: Path, as_of: date, timezone: str, horizon_days: int, fewest_returns: float) -> int | None:
     """The days of silence after which fewer than `fewest_returns` of customers come back within the horizon.
 
     From all that was known at `as_of`. None: no such silence was seen, everybody who ever bought is asked about.
     """
-    return window_of(*silences(tables, as_of), horizon_days, fewest_returns)
+    return window_of(*silences(tables, as_of, timezone), horizon_days, fewest_returns)
 
 
-def silences(tables: Path, as_of: date) -> tuple[Days, Days]:
+def silences(tables: Path, as_of: date, timezone: str) -> tuple[Days, Days]:
     """Days from one buying day to the next, shape (gaps,); and from the last one to `as_of`, shape (customers,)."""
-    day = f"DATE '{as_of.isoformat()}'"
+    day, midnight = f"DATE '{as_of.isoformat()}'", instant(datetime.combine(as_of, time(), zone(timezone)))
     bought = (
         f"SELECT DISTINCT customer_id, day FROM {parquet(tables / 'events.parquet')} WHERE kind = 'purchase' "
-        f"AND day < {day} AND CAST(known_at AS DATE) <= {day} AND (known_until IS NULL OR known_until >= {day})"
+        f"AND day < {day} AND (known_at IS NULL OR known_at < {midnight}) "
+        f"AND (known_until IS NULL OR known_until >= {midnight})"
     )
     next_day = "lead(day) OVER (PARTITION BY customer_id ORDER BY day)"
     with duckdb.connect() as db:
