@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from classification.challenge import SETTINGS_TAG, Challenge, challenge
-from classification.grade import FACTS, LiveSet, load_live_set, newest_snapshot
-from classification.grade import classify as grade
+from classification.grade import FACTS, LiveSet
 from classification.past import VALUE_DIMENSION, past_standings
 from classification.promote import Promotion
 from classification.promote import promote as pass_gate
 from classification.scheme import check_facts, load_scheme, scheme_text
+from classification.snapshots import classify as grade
+from classification.snapshots import load_live_set, newest_snapshot
 from features.company import Company
 from features.errors import InputError
 from features.progress import Progress, silent

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from features.catalogue import FINGERPRINT
 from features.errors import InputError
 from features.workspace import read_json, write_json
+from training.explain import Contributions
 from training.intent import IntentModel
 from training.models.inputs import Model
 from training.models.ladder import load_model
@@ -61,8 +62,13 @@ class Release:
     def _answers(self, name: str, model: TaskModel, rows: Array) -> tuple[Array, ...]:
         if isinstance(model, IntentModel):
             return model.answers(rows)
-        days = self.about["potential_days" if name == POTENTIAL.name else "horizon_days"]
-        return (model.predict(rows, days),)
+        return (model.predict(rows, self.horizon(name)),)
+
+    def horizon(self, task: str) -> int:
+        """The days that a task looks ahead; of `intent` the nearest."""
+        if task == INTENT.name:
+            return int(self.about["intent_days"][0])
+        return int(self.about["potential_days" if task == POTENTIAL.name else "horizon_days"])
 
     def save(self, folder: Path) -> None:
         """Write release.json, scheme.yaml, a folder per task, and the manifest of them all."""
@@ -92,6 +98,15 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
         )
     models = {name: load_task(name, folder / name) for name in about["tasks"]}
     return Release(about, models, (folder / SCHEME_FILE).read_text(encoding="utf-8"), version, digest)
+
+
+def contributions(release: Release, task: str, rows: Array) -> Contributions | None:
+    """Why a task answers as it does for customers who have bought, rows (n, features); None for a task without a
+    model, and for segments."""
+    model = release.models.get(task)
+    if model is None or isinstance(model, SegmentModel):
+        return None
+    return model.explain(rows, release.horizon(task))
 
 
 def load_task(name: str, folder: Path) -> TaskModel:

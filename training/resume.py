@@ -23,7 +23,7 @@ class Kept:
     """
 
     def __init__(self, workspace: Workspace, says: Any) -> None:
-        self.folder = workspace.home / ".training.kept"
+        self.folder = workspace.home / "training-kept"
         key = _key(workspace.features, says)
         if self.folder.exists() and not (self.folder / key).exists():
             shutil.rmtree(self.folder)

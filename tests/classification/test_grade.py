@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from classification.grade import classify, load_live_set
 from classification.promote import promote, rollback
+from classification.snapshots import classify, load_live_set
 from features.population import Ranks
 from features.workspace import read_json
 from tests.conftest import Ran

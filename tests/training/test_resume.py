@@ -20,7 +20,7 @@ def test_a_killed_run_goes_on(sample: Ran, tmp_path: Path) -> None:
         shutil.copytree(getattr(sample.workspace, part), home / part)
     command = [sys.executable, "-m", "serving.cli", "train", "--source", "sample", "--home", str(home)]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    kept = home / ".training.kept"
+    kept = home / "training-kept"
     deadline = time.monotonic() + 300
     while len(list(kept.glob("*.parquet"))) < 2 and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
