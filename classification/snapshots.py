@@ -29,7 +29,8 @@ from training.snapshots import Origin, Snapshot
 def classify(workspace: Workspace, release: Release, base: Snapshot, origin: Origin) -> tuple[LiveSet, Path]:
     """Grade a base with a release and write the snapshot's folder, all or nothing; same input, same bytes.
 
-    grades.parquet has a row per customer, reasons.parquet the reasons of each score. Each grade says whether the customer objects to marketing today.
+    grades.parquet has a row per customer, and says whether it objects to marketing today; reasons.parquet has the
+    reasons of each score.
     """
     live = take_snapshot(release, base, origin)
     graded = live.grade(base.rows)

@@ -33,7 +33,7 @@ from serving.store import Store
 from training.recipes import CHURN, DEMAND, INTENT, POTENTIAL, SEGMENTS, VALUE
 
 TOLD = tuple(o for recipe in (CHURN, VALUE, DEMAND, INTENT, POTENTIAL, SEGMENTS) for o in recipe.outputs)
-"""Answers that follow from nothing confidential: `training.models` hides it from them."""
+"""Answers that follow from nothing confidential: `training.models.inputs` hides it from them."""
 
 FACTS = (frozenset(NAMES) - CONFIDENTIAL) | {*TOLD, *(each.name for each in POPULATION)}
 """What may be told, and what may stand behind a class that is told."""

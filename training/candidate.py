@@ -22,8 +22,8 @@ from training.baselines import rivals as rivals_of
 from training.examples import Base, Standing, read_base
 from training.intent import IntentModel, LeadRule, fit_leads
 from training.ladder import QUESTIONS, RULES, Rung, rung_of
-from training.models.inputs import Model
-from training.models.ladder import Lesson, fit_rung
+from training.models.inputs import Supervised
+from training.models.rungs import Lesson, fit_rung
 from training.recipes import CHURN, INTENT, RECIPES, SEGMENTS, Recipe, Settings, asked
 from training.release import Release, TaskModel, load_task
 from training.resume import Kept
@@ -114,7 +114,7 @@ def _segments(base: Base, order: Order) -> Segmentation | str:
         return str(error)
 
 
-def fit_task(recipe: Recipe, rung: Rung, base: Base, at: date) -> Model | IntentModel:
+def fit_task(recipe: Recipe, rung: Rung, base: Base, at: date) -> Supervised | IntentModel:
     """The recipe's model for date `at`, from targets that close on or before it."""
     looks = base.settings.horizons(recipe)
     models = [_fit(recipe, rung, base, at, days) for days in looks]
@@ -136,7 +136,7 @@ def _step(
     return kept.table(f"{recipe.name}-{test}", lambda: _judge(recipe, rung, base, test, rivals))
 
 
-def _fit(recipe: Recipe, rung: Rung, base: Base, at: date, days: int) -> Model:
+def _fit(recipe: Recipe, rung: Rung, base: Base, at: date, days: int) -> Supervised:
     dates = base.cuts.train(at, days)
     examples = {day: each for day in dates if (each := base.examples(recipe, days, day)) is not None}
     year_ago = at - timedelta(days=365)

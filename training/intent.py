@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from features.catalogue import POSITION
 from features.workspace import read_json, write_json
 from training.explain import Contributions
-from training.models.inputs import Model
-from training.models.ladder import load_model
+from training.models.inputs import Supervised
+from training.models.rungs import load_model
 
 Array = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def _group(rows: Array) -> NDArray[np.int64]:
 class IntentModel:
     """models: P(no purchase) within each of `horizons`, the shortest first; leads: for those who never bought."""
 
-    models: tuple[Model, ...]
+    models: tuple[Supervised, ...]
     horizons: tuple[int, ...]
     leads: LeadRule
 

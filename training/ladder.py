@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from features.catalogue import POSITION
 from training.examples import Base
-from training.models.ladder import RUNGS, Question
-from training.models.ladder import Rung as RungName
+from training.models.rungs import RUNGS, Question
+from training.models.rungs import Rung as RungName
 from training.needs import days_needed
 from training.recipes import CHURN, DEMAND, INTENT, POTENTIAL, VALUE, Recipe
 

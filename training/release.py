@@ -16,14 +16,14 @@ from features.errors import InputError
 from features.workspace import read_json, write_json
 from training.explain import Contributions
 from training.intent import IntentModel
-from training.models.inputs import Model
-from training.models.ladder import load_model
+from training.models.inputs import Supervised
+from training.models.rungs import load_model
 from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, asked
 from training.segments import SegmentModel
 
 Array = NDArray[np.float64]
 
-TaskModel = Model | IntentModel | SegmentModel
+TaskModel = Supervised | IntentModel | SegmentModel
 
 MANIFEST = "manifest.json"
 MLFLOW_FILES = ("MLmodel", "registered_model_meta")

@@ -21,13 +21,16 @@ from training.rhythm import COLUMNS, Rhythm
 
 Array = NDArray[np.float64]
 
+RAW = Platt()
+"""BTYD's own probability."""
+
 
 @dataclass(frozen=True)
 class BtydSilence:
     """P(no purchase in the horizon), Platt-scaled where labels are known."""
 
     rhythm: Rhythm
-    platt: Platt = Platt()
+    platt: Platt = RAW
 
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """Probabilities in (0, 1), shape (n,)."""

@@ -45,18 +45,22 @@ class Examples:
 
 
 class Model(Protocol):
-    """What a task's model can do, whatever it is made of. Rows are of customers with at least one purchase."""
+    """What a task's model can do, whatever it is made of."""
 
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """One number per row, shape (n,); one row and many give the same bits."""
         ...
 
-    def explain(self, rows: Array, horizon_days: int) -> Contributions:
-        """What each input adds to each row's score."""
-        ...
-
     def save(self, folder: Path) -> None:
         """Write the model into an existing folder."""
+        ...
+
+
+class Supervised(Model, Protocol):
+    """A model that was fitted to labels, and can say why. Its rows are of customers with at least one purchase."""
+
+    def explain(self, rows: Array, horizon_days: int) -> Contributions:
+        """What each input adds to each row's score."""
         ...
 
 

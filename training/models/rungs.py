@@ -1,4 +1,4 @@
-"""The ladder: with too little data a task steps down from LightGBM to BTYD to RFM cells, and below them to rules."""
+"""The rungs of the ladder: with too little data from LightGBM down to BTYD, to RFM cells, and to rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.models.alone import BtydAmount, BtydSilence, btyd_amount, btyd_sil
 from training.models.amount import AmountModel, fit_amount
 from training.models.cells import CellsModel, fit_cells
 from training.models.event import EventModel, fit_event
-from training.models.inputs import Examples, Model
+from training.models.inputs import Examples, Supervised
 from training.models.silence import SilenceModel, fit_silence
 from training.recipes import Boosting
 from training.rhythm import Rhythm
@@ -41,7 +41,7 @@ class Lesson:
     horizon_days: int
 
 
-def fit_rung(rung: Rung, question: Question, lesson: Lesson, boosting: Boosting, seed: int) -> Model:
+def fit_rung(rung: Rung, question: Question, lesson: Lesson, boosting: Boosting, seed: int) -> Supervised:
     """Fit the model of one rung; raises ValueError where the lesson is too short for it."""
     examples, season, rhythm, horizon = lesson.examples, lesson.season, lesson.rhythm, lesson.horizon_days
     if rung not in RUNGS[question] or rung == "rules":
@@ -61,7 +61,7 @@ def fit_rung(rung: Rung, question: Question, lesson: Lesson, boosting: Boosting,
     return fit_amount(examples, season, rhythm, horizon, boosting, seed, question)
 
 
-LOADERS: dict[str, Callable[[Path], Model]] = {
+LOADERS: dict[str, Callable[[Path], Supervised]] = {
     "silence": SilenceModel.load,
     "amount": AmountModel.load,
     "event": EventModel.load,
@@ -71,6 +71,6 @@ LOADERS: dict[str, Callable[[Path], Model]] = {
 }
 
 
-def load_model(folder: Path) -> Model:
+def load_model(folder: Path) -> Supervised:
     """Whichever model was saved there."""
     return LOADERS[read_json(folder / "model.json")["model"]](folder)
