@@ -31,11 +31,12 @@ def with_settings(base: Base, **changed: int) -> Base:
 
 def test_a_task_steps_down_and_says_why(base: Base) -> None:
     """LightGBM, then purchase rhythm, then cells, then rules; each names what the rung above lacked."""
+    enough = with_settings(base, fewest_per_class=20)
     few = with_settings(base, fewest_customers=10**6)
     fewer = with_settings(base, fewest_customers=10**6, fewest_repeaters=10**6)
     nobody = replace(fewer, cuts=replace(base.cuts, snapshots=0))
     for recipe in (CHURN, VALUE, DEMAND, INTENT):
-        assert rung_of(recipe, base).name == "lightgbm" and rung_of(recipe, base).missing == ""
+        assert rung_of(recipe, enough).name == "lightgbm" and rung_of(recipe, enough).missing == ""
         assert rung_of(recipe, few).name == "btyd" and "at least 1000000" in rung_of(recipe, few).missing
         assert rung_of(recipe, fewer).name == "rfm" and "on two days" in rung_of(recipe, fewer).missing
         assert rung_of(recipe, nobody).name == RULES and "days of data" in rung_of(recipe, nobody).missing

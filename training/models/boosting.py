@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 FEW_ROWS = 1_000
 """Fewer rows are not worth waking other threads for."""
-THREADS = 2
+THREADS = 1
 """A fixed number, so that the same bits come out on every machine."""
 
 
