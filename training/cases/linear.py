@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
@@ -98,6 +99,8 @@ def fit_linear(matrix: Array, label: Array, encoder: Encoder, settings: CaseSett
     """Ridge logistic regression on standardised columns. matrix (n, columns), label (n,) of 0 and 1, both there."""
     found = [(term, term.column(matrix)) for term in _terms(matrix, encoder)]
     found = [(term, column) for term, column in found if column.min() < column.max()]
+    if not found:
+        return Linear((), float(logit(label.mean())), matrix.shape[1])
     moments = [(float(column.mean()), float(column.std())) for _, column in found]
     scaled = [(column - mean) / std for (_, column), (mean, std) in zip(found, moments, strict=True)]
     with threadpool_limits(1):

@@ -130,5 +130,8 @@ class CaseModel:
 def fit_parts(
     names: Iterable[str], encoder: Encoder, matrix: Array, label: Array, settings: CaseSettings
 ) -> dict[str, Part]:
-    """The named parts, all fitted on the same cases: matrix (n, columns), label (n,)."""
+    """The named parts, all fitted on the same cases: matrix (n, columns), label (n,). Without a column that differs
+    between these cases, each is the base rate."""
+    if not encoder.names:
+        return {name: fit_base_rate(matrix, label, encoder, settings) for name in names}
     return {name: FIT[name](matrix, label, encoder, settings) for name in names}
