@@ -20,7 +20,8 @@ from features.workspace import Workspace, write_json
 from training import registry
 from training.associations import Rule
 from training.evaluate import Verdict, judge
-from training.release import Release, load_release, manifest_digest
+from training.manifest import manifest_digest
+from training.release import Release, load_release
 from training.review import Extras
 from training.snapshots import Origin, Snapshot
 from training.tiers import Tier

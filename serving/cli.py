@@ -69,7 +69,7 @@ def run(
     from training.needs import CLASSES
 
     if cases.describes(source):
-        cases.read(source, raw, home)
+        cases.run(source, raw, home)
         return
     with open_job(source, home, raw, scheme, horizon) as job:
         job.check()

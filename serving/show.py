@@ -50,7 +50,7 @@ def questions(report: dict[str, Any]) -> Table:
     table = _table(f"{report['cases']:,} cases", "task", "question", "yes", "no", "not known", "")
     if label is not None:
         counts = (f"{label[answer]:,}" for answer in ("positive", "negative", "unknown"))
-        table.add_row(label["name"], label["question"], *counts, "skipped: no recipe learns from cases yet")
+        table.add_row(label["name"], label["question"], *counts, "learnt by `scoring run`")
     for recipe in RECIPES:
         if label is None or recipe.name != label["name"]:
             table.add_row(recipe.name, recipe.question, "", "", "", "skipped: it needs events")

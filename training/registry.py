@@ -23,7 +23,8 @@ from urllib.parse import quote
 
 from features.catalogue import FINGERPRINT, NAMES
 from features.errors import InputError
-from training.release import Release, load_release, manifest_digest
+from training.manifest import manifest_digest
+from training.release import Release, load_release
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -92,16 +93,26 @@ def register(
     in the database, apart from the files it vouches for.
     """
     for task, outputs in tasks.items():
-        _log_model(folder / task, model_name(source, task), task, {}, description, outputs)
+        _log_model(folder / task, model_name(source, task), task, {}, description, _signature(outputs))
     tags = {**tags, MANIFEST_TAG: manifest_digest(folder), FEATURES_TAG: FINGERPRINT}
-    return _log_model(
-        folder,
-        model_name(source),
-        "release",
-        tags,
-        description,
-        [name for outputs in tasks.values() for name in outputs],
-    )
+    signature = _signature([name for outputs in tasks.values() for name in outputs])
+    return _log_model(folder, model_name(source), "release", tags, description, signature)
+
+
+def register_model(
+    source: str, task: str, folder: Path, signature: ModelSignature, tags: Mapping[str, str], description: str
+) -> int:
+    """Register a model that is no part of a release, from inside a run; returns the version of `<source>.<task>`."""
+    return _log_model(folder, model_name(source, task), task, tags, description, signature)
+
+
+@contextmanager
+def downloaded(source: str, task: str, version: int) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A passing copy of a registered model's files, and the version's tags; InputError where there is none."""
+    found = _version(connect(), source, version, task)
+    with tempfile.TemporaryDirectory() as scratch, _quiet():
+        uri = f"models:/{model_name(source, task)}/{version}"
+        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch)), dict(found.tags)
 
 
 class _Flavour:
@@ -110,12 +121,17 @@ class _Flavour:
     __name__ = FLAVOUR
 
     @staticmethod
-    def save_model(path: str, mlflow_model: Model, folder: Path, outputs: list[str]) -> None:
+    def save_model(path: str, mlflow_model: Model, folder: Path, signature: ModelSignature) -> None:
         """Copy `folder` to `path` and add the MLmodel file."""
         shutil.copytree(folder, path)
-        mlflow_model.signature = ModelSignature(_doubles(NAMES), _doubles(outputs) if outputs else None)
+        mlflow_model.signature = signature
         mlflow_model.add_flavor(FLAVOUR, format="plain files: LightGBM text, JSON, YAML")
         mlflow_model.save(str(Path(path) / "MLmodel"))
+
+
+def _signature(outputs: Sequence[str]) -> ModelSignature:
+    """That of a model that reads feature rows."""
+    return ModelSignature(_doubles(NAMES), _doubles(outputs) if outputs else None)
 
 
 def _doubles(names: Sequence[str]) -> Schema:
@@ -123,10 +139,10 @@ def _doubles(names: Sequence[str]) -> Schema:
 
 
 def _log_model(
-    folder: Path, registered: str, name: str, tags: Mapping[str, str], description: str, outputs: list[str]
+    folder: Path, registered: str, name: str, tags: Mapping[str, str], description: str, signature: ModelSignature
 ) -> int:
     with _quiet():
-        info = Model.log(artifact_path=None, name=name, flavor=_Flavour(), folder=folder, outputs=outputs)
+        info = Model.log(artifact_path=None, name=name, flavor=_Flavour(), folder=folder, signature=signature)
         client = mlflow.MlflowClient()
         if not client.search_registered_models(f"name = '{registered}'"):
             client.create_registered_model(registered)
@@ -206,12 +222,14 @@ def fetch(source: str, version: int | None = None) -> Release:
         return load_release(folder, digest, number, uri)
 
 
-def _version(client: mlflow.MlflowClient, source: str, version: int) -> ModelVersion:
+def _version(client: mlflow.MlflowClient, source: str, version: int, task: str = SCORER) -> ModelVersion:
     try:
-        return client.get_model_version(model_name(source), str(version))
+        return client.get_model_version(model_name(source, task), str(version))
     except MlflowException as error:
         raise InputError(
-            f"{tracking_uri()}: {model_name(source)}", f"no version {version} ({error.error_code})", "a registered one"
+            f"{tracking_uri()}: {model_name(source, task)}",
+            f"no version {version} ({error.error_code})",
+            "a registered one",
         ) from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from features.errors import InputError
 from features.workspace import read_json, write_json
 from training.explain import Contributions
 from training.intent import IntentModel
+from training.manifest import check_manifest, write_manifest
 from training.models.inputs import Supervised
 from training.models.rungs import load_model
 from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, asked
@@ -25,9 +25,6 @@ Array = NDArray[np.float64]
 
 TaskModel = Supervised | IntentModel | SegmentModel
 
-MANIFEST = "manifest.json"
-MLFLOW_FILES = ("MLmodel", "registered_model_meta")
-"""What MLflow puts beside a release; nothing of it is read when serving."""
 SCHEME_FILE = "scheme.yaml"
 DESCRIPTION = "release.json"
 
@@ -77,7 +74,7 @@ class Release:
             model.save(folder / name)
         (folder / SCHEME_FILE).write_text(self.scheme, encoding="utf-8")
         write_json(folder / DESCRIPTION, self.about)
-        write_json(folder / MANIFEST, _digests(folder))
+        write_manifest(folder)
 
 
 def load_release(folder: Path, digest: str, version: int = 0, name: str = "") -> Release:
@@ -87,7 +84,7 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
     is called in errors, where the folder is a passing one. Raises InputError when
     a file was changed, added or lost, or when the release was made with other feature definitions.
     """
-    _check(folder, digest, name or str(folder))
+    check_manifest(folder, digest, name or str(folder))
     about = read_json(folder / DESCRIPTION)
     if about["features"] != FINGERPRINT:
         raise InputError(
@@ -114,33 +111,3 @@ def load_task(name: str, folder: Path) -> TaskModel:
     if name == SEGMENTS.name:
         return SegmentModel.load(folder)
     return IntentModel.load(folder) if name == INTENT.name else load_model(folder)
-
-
-def manifest_digest(folder: Path) -> str:
-    """SHA-256 of a release's manifest."""
-    return _sha256(folder / MANIFEST)
-
-
-def _check(folder: Path, digest: str, name: str) -> None:
-    """Raise InputError unless the manifest has that digest and every file is as the manifest says."""
-    if _sha256(folder / MANIFEST) != digest:
-        raise _changed(f"{name}: {MANIFEST}", _sha256(folder / MANIFEST), digest)
-    wanted = read_json(folder / MANIFEST)
-    found = _digests(folder)
-    for file in sorted(set(wanted) | set(found)):
-        if wanted.get(file) != found.get(file):
-            raise _changed(f"{name}: {file}", found.get(file, "no such file"), wanted.get(file, "no such file"))
-
-
-def _changed(place: str, found: str, wanted: str) -> InputError:
-    return InputError(place, found, wanted, "The release was changed after it was registered: it is refused.")
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """Relative path → SHA-256 of every file of a release, in order of path, but for MLflow's own and the manifest."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: _sha256(files[name]) for name in sorted(files) if name not in (MANIFEST, *MLFLOW_FILES)}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"

@@ -48,8 +48,14 @@ def _rmse(customer: Numbers, y: Array, predicted: Array) -> PerBlock:
     return lambda weights: np.sqrt(_ratio_loop(weights, customer, (y - predicted) ** 2, np.ones(len(y))))
 
 
+def _lift(customer: Numbers, y: Array, score: Array) -> PerBlock:
+    ours = _by_rank(customer, y, -score)
+    return lambda weights: _lift_loop(weights, *ours)
+
+
 VECTORISED: dict[str, Callable[[Numbers, Array, Array], PerBlock]] = {
     "auc": _auc, "ngini": _ngini, "ece": _ece, "log_loss": _log_loss, "bias": _bias, "rmse": _rmse,
+    "lift_top_tenth": _lift,
 }  # fmt: skip
 
 
@@ -146,4 +152,26 @@ def _ratio_loop(weights: Weights, customer: Numbers, above: Array, below: Array)
             top += w * above[i]
             bottom += w * below[i]
         found[b] = top / bottom if bottom != 0 else np.nan
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _lift_loop(weights: Weights, customer: Numbers, y: Array, starts: NDArray[np.bool_]) -> Array:
+    """`training.metrics.lift_top_tenth` per resample; rows by descending score, equal ones sharing evenly."""
+    found = np.empty(len(weights))
+    for b in range(len(weights)):
+        size = total = 0.0
+        for i in range(len(customer)):
+            size += weights[b, customer[i]]
+            total += weights[b, customer[i]] * y[i]
+        seen = held = before = above = 0.0
+        for i in range(len(customer)):
+            if starts[i]:
+                if seen >= size / 10:
+                    break
+                before, above = seen, held
+            seen += weights[b, customer[i]]
+            held += weights[b, customer[i]] * y[i]
+        top = above + (held - above) * (size / 10 - before) / (seen - before) if seen > before else above
+        found[b] = 10 * top / total if total > 0 else np.nan
     return found

@@ -13,8 +13,9 @@ from features.errors import InputError
 from features.workspace import read_json, write_json
 from tests.conftest import Ran
 from training import registry
+from training.manifest import manifest_digest
 from training.recipes import RECIPES
-from training.release import load_release, manifest_digest
+from training.release import load_release
 from training.snapshots import read_snapshots
 
 
