@@ -16,7 +16,8 @@ from training import plots
 from training.candidate import CANDIDATE
 from training.evaluate import Verdict, predictions
 from training.metrics import tenths
-from training.recipes import BY_NAME, CHURN, DEMAND, INTENT, POTENTIAL, VALUE
+from training.recipes import BY_NAME, CHURN, DEMAND, INTENT, POTENTIAL, RECIPES, VALUE
+from training.release import Release, contributions
 
 Array = NDArray[np.float64]
 
@@ -28,6 +29,10 @@ ASKS = {
     POTENTIAL.name: ("probability of a higher class", "customers who rose"),
 }
 """What is predicted, and what those ranked first hold of."""
+
+SHOWN = 3_000
+MOST_SHOWN = 6
+"""Customers and features in the pictures of what scores rest on."""
 
 
 def pictures(workspace: Workspace, verdicts: Sequence[Verdict], about: Mapping[str, Any]) -> dict[str, bytes]:
@@ -44,6 +49,26 @@ def _of_task(workspace: Workspace, verdict: Verdict, about: Mapping[str, Any]) -
     yield f"{task}-calibration", plots.calibration(actual, candidate, baseline, rival, what)
     yield f"{task}-gains", plots.gains(actual, candidate, baseline, rival, held)
     yield f"{task}-scores", plots.distribution(candidate, what, log=recipe.predicts != "probability")
+
+
+def reasons_pictures(release: Release, rows: Array) -> dict[str, bytes]:
+    """Name → PNG: of each task that has a model what its scores rest on, and how they go with the most important
+    features. rows (n, features): of customers who have bought, SHOWN of them at most."""
+    found = {}
+    some = rows[:: 1 + len(rows) // SHOWN]
+    for recipe in RECIPES:
+        told = contributions(release, recipe.name, some)
+        if told is None:
+            continue
+        unit = "log-odds" if recipe.predicts == "probability" else "log amount"
+        weight = np.abs(told.values).mean(axis=0)
+        used = np.flatnonzero(weight > 0)
+        names = [told.names[i] for i in used]
+        found[f"{recipe.name}-importance"] = plots.importance(names, weight[used], unit)
+        top = used[np.argsort(-weight[used], kind="stable")][:MOST_SHOWN]
+        panels = [(told.names[i], told.inputs[:, i], told.values[:, i]) for i in top]
+        found[f"{recipe.name}-dependence"] = plots.dependence(panels, unit)
+    return found
 
 
 def decile_tables(workspace: Workspace, verdicts: Sequence[Verdict]) -> dict[str, str]:

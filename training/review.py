@@ -17,16 +17,19 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.types import ColSpec, DataType, Schema
 
-from features.catalogue import NAMES
+from features.catalogue import NAMES, POSITION
 from features.progress import Progress, silent
 from features.workspace import Workspace, read_json, read_parquet
 from training import plots, registry
 from training.backtest import Cuts
 from training.card import Rows, model_card
 from training.evaluate import Verdict, run_facts
-from training.pictures import decile_tables, pictures
+from training.manifest import manifest_digest
+from training.pictures import decile_tables, pictures, reasons_pictures
 from training.recipes import RECIPES, SEGMENTS
+from training.release import load_release
 from training.segments import SegmentModel
+from training.snapshots import read_snapshots
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,9 @@ def _files(
     if SEGMENTS.name in about["tasks"]:
         segments = SegmentModel.load(folder / SEGMENTS.name)
         drawn["segments-profile"] = plots.segment_profile(segments.profile, about["decimals"])
+    release = load_release(folder, manifest_digest(folder))
+    rows = read_snapshots(workspace, [date.fromisoformat(about["trained_through"])])[0].rows
+    drawn |= reasons_pictures(release, rows[rows[:, POSITION["order_days"]] > 0])
     data = read_json(workspace.tables / "report.json")
     yield "model-card.html", model_card(about, data, verdicts, drawn, extras.notes).encode()
     yield from ((f"plots/{name}.png", png) for name, png in drawn.items())
