@@ -13,7 +13,6 @@ import pytest
 
 from features.batch import matrix, write_features
 from features.catalogue import CATALOGUE, NAMES
-from features.company import Company
 from features.tables.sources import load_source
 from features.workspace import Workspace
 from serving.steps import Job
@@ -52,9 +51,10 @@ def company(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Each of the two."""
     files, dates = COMPANIES[request.param]
     workspace = Workspace(tmp_path_factory.mktemp(request.param))
-    Job(load_source(request.param), workspace, real_data(*files)).ingest(0)
+    source = load_source(request.param)
+    Job(source, workspace, real_data(*files)).ingest()
     out = workspace.home / "rows.parquet"
-    write_features(workspace.tables, Company(timezone="Europe/London"), CATALOGUE, dates, out)
+    write_features(workspace.tables, source.company(), CATALOGUE, dates, out)
     table = pq.read_table(out)
     *earlier, now, later = (table.filter(pc.equal(table["as_of"], day)) for day in dates)
     before = [matrix(each, NAMES) for each in earlier]

@@ -30,10 +30,11 @@ TOLERANCE = 0.02
 
 SEARCHED = 5_000
 SEARCH_RESAMPLES = 10
-CONFIRMED = 8
+CONFIRMED = 5
 """All candidates are tried on at most so many customers and few resamples; the best of them again, until one is
-confirmed, on all customers with `stability.RESAMPLES` and on earlier dates: the best of many noisy figures is too good,
-and segments that are stable in one month only would be chosen again in the next, which moves half of the customers."""
+confirmed, in the same way on earlier dates, and then with `stability.RESAMPLES` on all customers: the best of many
+noisy figures is too good, and segments that are stable in one month only would be chosen again in the next, which moves
+half of the customers."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,21 @@ def choose(rows: Array, seed: int, earlier: Sequence[Array] = (), counts: Sequen
     table = {(each.space, each.count): each for each in _search(rows, spaces.values(), counts, seed)}
     if not table:
         raise ValueError(f"{int(bought(rows).sum())} customers with a purchase, too few or too alike for segments")
+    judged: set[tuple[str, int]] = set()
     fits: dict[tuple[str, int], tuple[Fitted, float]] = {}
     while not (best := _best(table.values(), len(fits) == CONFIRMED)).confirmed:
-        customers = in_order(rows, spaces[best.space].features)
-        fitted = cluster(customers, spaces[best.space].features, best.count, seed)
-        found = measured(best.space, fitted.model(), customers, seed)
-        before = [_searched(base, spaces[best.space], best.count, seed) for base in earlier]
-        lowest = min([found.stability, *(each.stability for each in before if each)])
-        fits[best.space, best.count] = fitted, found.stability
-        table[best.space, best.count] = replace(found, stability=lowest, confirmed=True)
+        key, space = (best.space, best.count), spaces[best.space]
+        if key not in judged:
+            judged.add(key)
+            before = [_searched(base, space, best.count, seed) for base in earlier]
+            table[key] = replace(best, stability=min([best.stability, *(each.stability for each in before if each)]))
+            continue
+        customers = in_order(rows, space.features)
+        fitted = cluster(customers, space.features, best.count, seed)
+        found = measured(space.name, fitted.model(), customers, seed)
+        fits[key] = fitted, found.stability
+        lowest = min(best.stability, found.stability) if earlier else found.stability
+        table[key] = replace(found, stability=lowest, confirmed=True)
     table[best.space, best.count] = replace(best, chosen=True)
     return Choice(*fits[best.space, best.count], tuple(table.values()))
 
