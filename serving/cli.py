@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import identity_commands, privacy_commands, quarantine_commands
+from serving import drift_commands, identity_commands, privacy_commands, quarantine_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -36,6 +36,7 @@ from serving.source_commands import source_app
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(source_app, name="source")
 privacy_commands.register(app)
+drift_commands.register(app)
 
 
 def main() -> None:
