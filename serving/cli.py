@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import identity_commands, privacy_commands, quarantine_commands, release_commands
+from serving import drift_commands, identity_commands, privacy_commands, quarantine_commands, release_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -38,6 +38,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(source_app, name="source")
 privacy_commands.register(app)
 release_commands.register(app)
+drift_commands.register(app)
 
 
 def main() -> None:

@@ -34,9 +34,6 @@ Array = NDArray[np.float64]
 SAME_SEASON_DAYS = 20
 """How far from exactly one year before a date another may lie to count as its season."""
 
-EARLIER_BASES = 2
-"""Dates before the graded one at which the segments must be stable too."""
-
 CANDIDATE = "candidate"
 
 
@@ -103,11 +100,12 @@ def train(workspace: Workspace, cuts: Cuts, order: Order, progress: Progress = s
 
 
 def _segments(base: Base, order: Order) -> Segmentation | str:
-    """The segments on the date that is graded, or why the data do not allow any."""
+    """The segments on the date that is graded, stable about two and four months before too; or why the data do not
+    allow any."""
     rows = base.snapshots[base.cuts.grade].rows
     if not (rows[:, POSITION["order_days"]] > 0).any():
         return f"there are no purchases before {base.cuts.grade}"
-    earlier = [base.snapshots[day].rows for day in base.cuts.all[-1 - EARLIER_BASES : -1]]
+    earlier = [base.snapshots[day].rows for day in base.cuts.all[-5:-1:2]]
     try:
         return segmented(rows, order.settings.seed, order.segments, earlier)
     except ValueError as error:

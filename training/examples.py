@@ -15,10 +15,9 @@ from features.progress import Progress, silent
 from features.workspace import Workspace
 from training.backtest import Cuts
 from training.btyd import MODELS
-from training.labels import orders_name, spend, spend_name
-from training.labels import silent as bought_nothing
+from training.labels import answer
 from training.models.inputs import Examples
-from training.recipes import DEMAND, POTENTIAL, VALUE, Recipe, Settings, asked
+from training.recipes import POTENTIAL, Recipe, Settings, asked
 from training.rhythm import Rhythm, fit_rhythm
 from training.snapshots import Snapshot, read_snapshots
 
@@ -55,13 +54,9 @@ class Base:
 
     def label(self, recipe: Recipe, horizon_days: int, day: date) -> Array:
         """The right answers of a date, shape (n,), for everybody, asked or not."""
-        labels = self.snapshots[day].labels
         if recipe is POTENTIAL:
             return self.standings[day].rose.astype(float)
-        if recipe is VALUE:
-            return spend(labels[spend_name(horizon_days)])
-        orders = labels[orders_name(horizon_days)]
-        return orders if recipe is DEMAND else bought_nothing(orders)
+        return answer(recipe, self.snapshots[day].labels, horizon_days)
 
     def examples(self, recipe: Recipe, horizon_days: int, day: date) -> Examples | None:
         """The customers of a date with an answer to learn from: those asked who ever bought. None: there are none, or

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.spec import Feature, kinds
+from training.recipes import DEMAND, VALUE, Recipe
 
 Array = NDArray[np.float64]
 
@@ -44,6 +45,15 @@ def spend_name(days: int) -> str:
 def closes(as_of: date, horizon_days: int) -> date:
     """The first day on which the label of `as_of` is known: all days before it count."""
     return as_of + timedelta(days=horizon_days)
+
+
+def answer(recipe: Recipe, labels: Mapping[str, Array], days: int) -> Array:
+    """The right answers of `churn`, `value`, `demand`, or of `intent` turned round, from label features (n,) of the
+    next `days` days; shape (n,)."""
+    if recipe is VALUE:
+        return spend(labels[spend_name(days)])
+    orders = labels[orders_name(days)]
+    return orders if recipe is DEMAND else silent(orders)
 
 
 def silent(orders_next: Array) -> Array:

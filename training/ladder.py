@@ -30,6 +30,7 @@ QUESTIONS: dict[str, Question] = {
 }
 """What is asked of the models; intent is silence at three horizons, turned round."""
 
+NO_STANDINGS = "the scheme grades value by scores of models, which no past base has"
 FEWEST_FOR_CELLS = 50
 FEWEST_PER_OUTCOME = 10
 
@@ -75,7 +76,7 @@ def _lightgbm(recipe: Recipe, base: Base) -> Iterator[str]:
         yield f"too few days of data to train and to test, {days_needed(settings, max(looks))} are needed"
         return
     if recipe is POTENTIAL and not base.standings:
-        yield "the scheme grades value by scores of models, which no past base has"
+        yield NO_STANDINGS
         return
     if any(base.rhythms[at] is None for at in (*tests, cuts.grade)):
         yield "no customer has bought on two days"
@@ -107,7 +108,10 @@ def _cells(recipe: Recipe, base: Base) -> Iterator[str]:
         yield "no customer has bought on two days"
     for days in base.settings.horizons(recipe):
         dates = base.cuts.train(base.cuts.grade, days)
-        if not dates or (recipe is POTENTIAL and not base.standings):
+        if recipe is POTENTIAL and not base.standings:
+            yield NO_STANDINGS
+            return
+        if not dates:
             yield f"too few days of data for an outcome, {days_needed(base.settings, days, tested=False)} are needed"
             return
         learnt = [each for day in dates if (each := base.examples(recipe, days, day)) is not None]

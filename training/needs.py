@@ -49,7 +49,10 @@ NEEDS = (
     Need(CLASSES, (("purchase",),)),
     Need("churn", (("purchase",),), history=True, buyers=True),
     Need("value", (("purchase",),), amounts=True, history=True, buyers=True),
-    Need("segments", (("purchase",),), amounts=True),
+    Need("demand", (("purchase",),), history=True, buyers=True),
+    Need("intent", (("purchase",),), history=True, buyers=True),
+    Need("potential", (("purchase",),), history=True, buyers=True),
+    Need("segments", (("purchase",),)),
     Need("arrears", (("invoice_due",), ("payment",)), history=True),
     Need("laundering", (("transfer_in", "transfer_out"),)),
 )
