@@ -93,6 +93,7 @@ def run(
     out.print(release_tables.report(found.report))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
     out.print(show.classes(folder, live))
+    out.print(show.drift(folder), markup=False)
     out.print(show.next_steps(live.release.about["source"], folder, version), markup=False)
 
 
@@ -189,6 +190,7 @@ def classify(source: SourceOption = "sample", home: HomeOption = None) -> None:
     with open_job(source, home) as job:
         live, folder = job.classify()
     out.print(show.classes(folder, live))
+    out.print(show.drift(folder), markup=False)
 
 
 @app.command()

@@ -132,6 +132,11 @@ def classes(folder: Path, live: LiveSet) -> Table:
     return table
 
 
+def drift(folder: Path) -> str:
+    """What a grading found moved since the one before."""
+    return "\n" + "\n".join(read_json(folder / "drift.json")["sentences"])
+
+
 def promotion(done: Promotion, source: str) -> str:
     """What the gate decided."""
     name = registry.model_name(source)

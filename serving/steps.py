@@ -33,6 +33,7 @@ from training import registry
 from training.backtest import plan_cuts
 from training.candidate import Order
 from training.candidate import train as fit_candidate
+from training.drift.report import drift_report
 from training.ledger import read_ledger
 from training.needs import CLASSES, holdings, lacking
 from training.recipes import SEGMENTS, TRAINING, Settings, load_settings
@@ -201,6 +202,7 @@ class Job:
         live, folder = grade(self.workspace, release, base, origin)
         self.progress("classify", 1, 1)
         store.publish(self.workspace, live, folder, self.progress)
+        drift_report(self.workspace, release, base.as_of, folder, self.progress)
         return live, folder
 
     def live(self) -> tuple[LiveSet, Pseudonyms, Path]:
