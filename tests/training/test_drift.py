@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
+from features.company import Company
 from features.errors import InputError
 from features.workspace import Workspace, part_files, read_json
 from tests.conftest import Ran
 from training import registry
-from training.drift.alarm import Compared, Movement, chance, history_p, judge
+from training.drift.alarm import TINY, Compared, Movement, chance, history_p, judge
 from training.drift.bins import NumberBins, category_bins, number_bins, occupied, psi
-from training.drift.months import REACH, Month, grid
+from training.drift.months import REACH, Month, grid, months_before, read_months
 from training.drift.reference import FILE, Column, Counter, Reference
 from training.drift.report import DriftReport, compare_months, drift_report
 
@@ -124,12 +127,16 @@ def test_chance_alone_is_uniform_between_disjoint_samples() -> None:
         assert stats.kstest(found, "uniform").pvalue > 0.01
 
 
+def _shifted(reference: NDArray[np.int64], k: int) -> float:
+    return psi(reference, reference + np.array([k, -k]))
+
+
 def moved(values: Sequence[Sequence[float]], now: Sequence[float], year_ago: float | None = None) -> list[Movement]:
     """The verdict on columns whose PSI is about `now`, in samples too large for chance, after histories `values`."""
     columns = []
     for i, (history, wanted) in enumerate(zip(values, now, strict=True)):
         reference = np.array([500_000, 500_000])
-        shift = next(k for k in range(500_000) if psi(reference, reference + np.array([k, -k])) >= wanted)
+        shift = bisect_left(range(500_000), wanted, key=partial(_shifted, reference))
         live = reference + np.array([shift, -shift])
         columns.append(Compared(str(i), reference, live, tuple(history), year_ago=year_ago))
     return judge(columns)
@@ -186,7 +193,7 @@ def test_months_that_move_by_their_own_law_ring_seldom() -> None:
     for _ in range(100):
         centre, spread = rng.normal(-3, 1, 100), np.exp(rng.normal(-0.7, 0.4, 100))
         drawn = np.exp(centre + spread * rng.normal(size=(13, 100)))
-        p = history_p([tuple(column) for column in drawn[:-1].T], drawn[-1])
+        p = history_p([tuple(column) for column in drawn[:-1].T], drawn[-1], np.full(100, TINY))
         alarms += int(((stats.false_discovery_control(p) < 0.01) & (drawn[-1] >= 0.1)).sum())
     assert alarms < 5
 
@@ -348,3 +355,32 @@ def test_a_past_rewritten_since_the_last_grading_is_found(company: Workspace, tm
     assert found.recorded and "line_mean" in {each.name for each in found.alarms}
     shutil.rmtree(doubled.grades)
     assert not report(doubled).recorded and not report(doubled).alarms
+
+
+@pytest.mark.real
+def test_real_months_are_quiet_and_a_wrong_currency_rings(online_retail: Ran, tmp_path: Path) -> None:
+    """Online Retail, five months after a Christmas: no alarm in any; the newest month's amounts times 1.5 are
+    found in each of the two that were tried."""
+    workspace, release = online_retail.workspace, registry.fetch("online-retail")
+    facts = read_json(workspace.tables / "report.json")
+    first, company = date.fromisoformat(facts["first_day"]), Company.from_json(facts["company"])
+    dates = grid(date(2011, 12, 1), first, 17)
+    base = read_months(workspace.tables, company, release, dates)
+    for end in range(len(base) - 4, len(base) + 1):
+        assert compare_months(base[end - 14 : end], first, release.digest).alarms == ()
+    for last in (-1, -4):
+        day = dates[last]
+        copy = changed(workspace, tmp_path / f"x{last}", half_more(months_before(day, 1), day))
+        now = read_months(copy.tables, company, release, [day])
+        found = compare_months([*base[last - 13 : last], *now], first, release.digest)
+        assert "purchase_amount_30d" in {each.name for each in found.alarms}
+
+
+def half_more(since: date, until: date) -> object:
+    def change(events: pa.Table) -> pa.Table:
+        days = events["day"]
+        some = pc.and_(pc.greater_equal(days, pa.scalar(since)), pc.less(days, pa.scalar(until)))
+        new = pc.if_else(some, pc.divide(pc.multiply(events["amount"], 3), 2), events["amount"])
+        return events.set_column(events.schema.get_field_index("amount"), "amount", new)
+
+    return change

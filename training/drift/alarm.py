@@ -35,7 +35,8 @@ MONTHS = 6
 """Fewer past PSI say too little."""
 
 TINY = 0.001
-"""Added to a PSI before its logarithm is taken: below it nothing is told apart."""
+"""The least that is added to a PSI before its logarithm is taken; in small samples it is the mean PSI of two samples of
+different customers. Below it nothing is told apart."""
 
 AGAIN = 1.5
 """A PSI below so many times that of the same month a year ago is the season."""
@@ -90,7 +91,8 @@ def judge(columns: Sequence[Compared]) -> list[Movement]:
     A column that has never had a second value is not counted among those that are tested.
     """
     found = [psi(each.reference, each.live) for each in columns]
-    p = history_p([() if each.why_not else each.history for each in columns], np.array(found))
+    tiny = np.array([_tiny(each.reference, each.live) for each in columns])
+    p = history_p([() if each.why_not else each.history for each in columns], np.array(found), tiny)
     for i, each in enumerate(columns):
         if each.disjoint and not each.why_not:
             p[i] = np.fmax(p[i], chance(found[i], each.reference, each.live))
@@ -112,27 +114,32 @@ def chance(value: float, reference: Counts, live: Counts) -> float:
     return float(stats.chi2.sf(value / (1 / n + 1 / m), max(occupied(reference, live) - 1, 1)))
 
 
-def history_p(histories: Sequence[Sequence[float]], found: Array) -> Array:
+def _tiny(reference: Counts, live: Counts) -> float:
+    n, m = max(reference.sum(), 1), max(live.sum(), 1)
+    return max(TINY, float((1 / n + 1 / m) * (occupied(reference, live) - 1)))
+
+
+def history_p(histories: Sequence[Sequence[float]], found: Array, tiny: Array) -> Array:
     """One-sided p of each PSI of `found` (columns,) as the next of its history, shape (columns,); NaN where there is
-    too little of it."""
+    too little of it. tiny (columns,): what is added before the logarithm is taken."""
     p = np.full(len(histories), np.nan)
     able = [i for i, past in enumerate(histories) if len(past) >= MONTHS and np.isfinite(found[i])]
     if not able:
         return p
-    centre, spread, months = np.array([_lower_part(histories[i]) for i in able]).T
+    centre, spread, months = np.array([_lower_part(histories[i], tiny[i]) for i in able]).T
     variance, df = moderated(spread, months - 1)
     scale = np.sqrt(np.maximum(variance, NARROWEST**2) * (1 + 1 / months))
-    p[able] = stats.t.sf((np.log(found[able] + TINY) - centre) / scale, df)
+    p[able] = stats.t.sf((np.log(found[able] + tiny[able]) - centre) / scale, df)
     return p
 
 
-def _lower_part(history: Sequence[float]) -> tuple[float, float, int]:
+def _lower_part(history: Sequence[float], tiny: float) -> tuple[float, float, int]:
     """Mean and variance of log PSI from all but the largest, and how many those are.
 
     Of a normal distribution cut off at z the part below has mean μ − σλ and variance σ²(1 − zλ − λ²), with
     λ = φ(z) / Φ(z) (Cohen 1959, Technometrics 1(3)).
     """
-    logs = np.sort(np.log(np.array(history) + TINY))
+    logs = np.sort(np.log(np.array(history) + tiny))
     rest = logs[: -2 if logs.size >= 9 else -1]
     z = stats.norm.ppf(rest.size / logs.size)
     hazard = stats.norm.pdf(z) * logs.size / rest.size
