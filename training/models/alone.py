@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from training.models import amount, silence
 from training.models.amount import Of
 from training.models.inputs import Examples
 from training.models.linear import P_ACTIVE, Platt, fit_platt, inactive
-from training.rhythm import COLUMNS, Rhythm
+from training.rhythm import Rhythm
 
 Array = NDArray[np.float64]
 
@@ -65,8 +65,7 @@ class BtydAmount:
 
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """Minor units or days with a purchase, ≥ 0, shape (n,)."""
-        column = self.rhythm.columns(rows, horizon_days)[:, COLUMNS.index(f"btyd_{self.of}")]
-        return np.maximum(column, 0.0) * self.level
+        return amount.btyd(self.rhythm, rows, horizon_days, self.of) * self.level
 
     def explain(self, rows: Array, horizon_days: int) -> Contributions:
         """Of the logarithm of the amount: all of it is BTYD's."""
@@ -97,14 +96,15 @@ def btyd_silence(examples: Sequence[Examples], rhythm: Rhythm, horizon_days: int
     return BtydSilence(rhythm, fit_platt(inactive(p), np.concatenate([each.label for each in examples])))
 
 
-def btyd_amount(season: Sequence[Examples], rhythm: Rhythm, horizon_days: int, of: Of) -> BtydAmount:
-    """At the level that would have made the total of `season` right, where there is one.
+def btyd_amount(
+    examples: Sequence[Examples], season: Examples | None, rhythm: Rhythm, horizon_days: int, of: Of
+) -> BtydAmount:
+    """At the level of its date (`training.models.level`), where there are examples.
 
     Raises ValueError where spend is asked for and no amount is known.
     """
     if of == "spend" and rhythm.spend is None:
         raise ValueError("no amounts to learn spend from")
-    model = BtydAmount(of, rhythm)
-    total = sum(float(replace(model, rhythm=each.rhythm).predict(each.rows, horizon_days).sum()) for each in season)
-    actual = sum(float(each.label.sum()) for each in season)
-    return replace(model, level=actual / total if actual > 0 and total > 0 else 1.0)
+    if not examples:
+        return BtydAmount(of, rhythm)
+    return BtydAmount(of, rhythm, amount.btyd_factor(examples, season, horizon_days, of))

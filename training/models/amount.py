@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from features.workspace import read_json, write_json
 from training.explain import Contributions
 from training.models.boosting import Forest, fit_forest
-from training.models.curve import Curve, fit_curve
+from training.models.curve import STRAIGHT, Curve, fit_curve
 from training.models.inputs import INPUTS, PLACE, Examples, inputs, stacked
+from training.models.level import log_ratio, off_by
 from training.recipes import Boosting
 from training.rhythm import COLUMNS, Rhythm
 
@@ -23,10 +24,14 @@ Of = Literal["spend", "orders"]
 
 WEIGHTS = {"tweedie": 1 / 3, "buys": 1 / 3, "amount": 1 / 3, "btyd": 1 / 3}
 """Of the logarithms. What is bought in all is said twice, by `tweedie` and by `buys` times `amount`."""
+TOP = (0.97, 0.99)
+"""Between these ranks of its expectation BTYD decides: forests cannot rank the few who buy that much."""
 FLOOR = 0.05
 """BTYD gives a silent seasonal customer up for dead; this share of the mean amount keeps that from being final."""
-TOP = 0.995
+CAP = 0.995
 """Training amounts above this quantile count as it, lest a few decide."""
+LEAST = 1e-6
+"""The least share of the mean amount that anybody is given."""
 MOVES = {"spend": "the spend expected", "orders": "the orders expected"}
 
 
@@ -36,14 +41,15 @@ class AmountModel:
 
     The ranking is a mean of logarithms: of a Tweedie forest, of two forests in two parts (whether the customer buys,
     and how much then), and of BTYD's expectation, all relative to what is usual at their date. `unit` is the mean
-    amount; `curve` turns the rank score into the logarithm of an amount.
+    amount; `curve` turns the rank score into the logarithm of an amount; between `top`, logarithms, BTYD takes over.
     """
 
     of: Of
     forests: dict[str, Forest]
     rhythm: Rhythm
     unit: float
-    curve: Curve
+    top: tuple[float, float]
+    curve: Curve = STRAIGHT
     level: float = 1.0
 
     def predict(self, rows: Array, horizon_days: int) -> Array:
@@ -53,44 +59,44 @@ class AmountModel:
     def score(self, rows: Array, horizon_days: int) -> Array:
         """The additive score by which customers are ranked, shape (n,); the prediction is an increasing function."""
         expected = self.rhythm.columns(rows, horizon_days)
-        table = inputs(rows, expected)
-        total = WEIGHTS["btyd"] * self._btyd(expected)
+        table, log_btyd = inputs(rows, expected), self._log_btyd(expected)
+        total = WEIGHTS["btyd"] * log_btyd
         for name, forest in self.forests.items():
             total = total + WEIGHTS[name] * forest.score(table)
-        return np.asarray(total)
+        own = self._own(log_btyd)
+        return np.asarray((1 - own) * total + own * log_btyd)
 
     def explain(self, rows: Array, horizon_days: int) -> Contributions:
         """Of the rank score, a logarithm of amounts; what is usual counts as 0."""
         expected = self.rhythm.columns(rows, horizon_days)
-        table = inputs(rows, expected)
+        table, log_btyd = inputs(rows, expected), self._log_btyd(expected)
+        own = self._own(log_btyd)
         values, base = np.zeros(table.shape), 0.0
         for name, forest in self.forests.items():
             found, start = forest.contributions(table)
             values, base = values + WEIGHTS[name] * found, base + WEIGHTS[name] * start
-        values[:, PLACE[self._column]] += WEIGHTS["btyd"] * self._btyd(expected)
+        values = values * (1 - own)[:, None]
+        values[:, PLACE[f"btyd_{self.of}"]] += ((1 - own) * WEIGHTS["btyd"] + own) * log_btyd - own * base
         return Contributions(INPUTS, table, values, base, self.score(rows, horizon_days), MOVES[self.of])
 
-    @property
-    def _column(self) -> str:
-        return f"btyd_{self.of}"
-
-    def _btyd(self, expected: Array) -> Array:
-        column = expected[:, COLUMNS.index(self._column)]
+    def _log_btyd(self, expected: Array) -> Array:
+        column = expected[:, COLUMNS.index(f"btyd_{self.of}")]
         return np.asarray(np.log(np.maximum(column, 0.0) / self.unit + FLOOR))
 
-    def at_level(self, season: Sequence[Examples], horizon_days: int) -> AmountModel:
-        """The same model at the level that would have made the total of `season` right."""
-        now = replace(self, level=1.0)
-        total = sum(float(replace(now, rhythm=each.rhythm).predict(each.rows, horizon_days).sum()) for each in season)
-        actual = sum(float(each.label.sum()) for each in season)
-        return replace(self, level=actual / total if actual > 0 and total > 0 else 1.0)
+    def _own(self, log_btyd: Array) -> Array:
+        """How far BTYD alone decides, from 0 below `top` to 1 above it."""
+        low, high = self.top
+        return np.clip((log_btyd - low) / max(high - low, 1e-9), 0.0, 1.0)
 
     def save(self, folder: Path) -> None:
         """A file per forest and model.json."""
         for name, forest in self.forests.items():
             forest.save(folder / f"{name}.txt")
         said = {"model": "amount", "of": self.of, "rhythm": self.rhythm.to_json()}
-        write_json(folder / "model.json", said | {"unit": self.unit, "level": self.level, "curve": vars(self.curve)})
+        write_json(
+            folder / "model.json",
+            said | {"unit": self.unit, "top": self.top, "level": self.level, "curve": vars(self.curve)},
+        )
 
     @staticmethod
     def load(folder: Path) -> AmountModel:
@@ -99,7 +105,7 @@ class AmountModel:
         forests = {name: Forest.load(folder / f"{name}.txt") for name in WEIGHTS if name != "btyd"}
         curve = Curve(tuple(found["curve"]["scores"]), tuple(found["curve"]["logs"]))
         rhythm = Rhythm.from_json(found["rhythm"])
-        return AmountModel(found["of"], forests, rhythm, found["unit"], curve, found["level"])
+        return AmountModel(found["of"], forests, rhythm, found["unit"], tuple(found["top"]), curve, found["level"])
 
 
 def fit_amount(
@@ -110,25 +116,42 @@ def fit_amount(
     boosting: Boosting,
     seed: int,
     of: Of = "spend",
+    base: Array | None = None,
 ) -> AmountModel:
     """Fit to amounts ≥ 0 (minor units, or orders, which need no amounts in the data).
 
-    season: the examples of one year before the date the model is for, if there are any; rhythm: fitted at that date.
-    Raises ValueError where nobody bought in any horizon, or where spend is asked for and no amount is known.
+    examples: the training dates, in order; season: the one of a year before the date the model is for, if it is among
+    them; rhythm: fitted at that date; base (m, features): who is asked then, by default who was at the latest training
+    date: BTYD's amounts for them are those handed out, at the level of `training.models.level`. Raises ValueError where
+    nobody bought in any horizon, or where spend is asked for and no amount is known.
     """
     all_ = stacked(examples, horizon_days)
     if not (all_.label > 0).any() or (of == "spend" and rhythm.spend is None):
         raise ValueError(f"nothing to learn {of} from")
-    table = inputs(all_.rows, all_.expected)
+    base = examples[-1].rows if base is None else base
     unit = float(all_.label.mean())
-    forests = _forests(table, all_.label, examples, boosting, seed)
-    model = AmountModel(of, forests, rhythm, unit, Curve((0.0,), (0.0,)))
-    scores = np.concatenate([
-        replace(model, rhythm=each.rhythm).score(each.rows, horizon_days) for each in examples
-    ])  # fmt: skip
-    btyd = np.log(np.maximum(all_.expected[:, COLUMNS.index(f"btyd_{of}")], 0.0) / unit + 1e-6)
-    model = replace(model, curve=fit_curve(scores, btyd))
-    return model.at_level([season] if season else examples, horizon_days)
+    expected = btyd(rhythm, base, horizon_days, of) / unit
+    low, high = map(float, np.quantile(np.log(expected + FLOOR), TOP))
+    forests = _forests(inputs(all_.rows, all_.expected), all_.label, examples, boosting, seed)
+    model = AmountModel(of, forests, rhythm, unit, (low, high))
+    end = high, float(np.log(max(np.exp(high) - FLOOR, LEAST)))
+    model = replace(model, curve=fit_curve(model.score(base, horizon_days), np.log(expected + LEAST), end))
+    total = float(model.predict(base, horizon_days).sum()) / (unit * float(expected.sum()))
+    return replace(model, level=btyd_factor(examples, season, horizon_days, of) / total)
+
+
+def btyd_factor(examples: Sequence[Examples], season: Examples | None, horizon_days: int, of: Of) -> float:
+    """By how much BTYD's amounts must be multiplied at the date in question (`training.models.level`)."""
+
+    def miss(each: Examples) -> float:
+        return log_ratio(each.label, btyd(each.rhythm, each.rows, horizon_days, of))
+
+    return float(np.exp(off_by(miss, examples, season)))
+
+
+def btyd(rhythm: Rhythm, rows: Array, horizon_days: int, of: Of) -> Array:
+    """What BTYD expects, ≥ 0, shape (n,): minor units, or days with a purchase."""
+    return np.maximum(rhythm.columns(rows, horizon_days)[:, COLUMNS.index(f"btyd_{of}")], 0.0)
 
 
 def _forests(
@@ -140,7 +163,7 @@ def _forests(
     share = _per_date(examples, lambda y: float(np.log(max((y > 0).mean(), 1e-3))))
     mean_log = _per_date(examples, lambda y: float(np.log(y[y > 0]).mean()) if (y > 0).any() else 0.0)
     relative = label / usual
-    relative = np.minimum(relative, np.quantile(relative[bought], TOP))
+    relative = np.minimum(relative, np.quantile(relative[bought], CAP))
     logs = (np.log(label, where=bought, out=np.zeros(len(label))) - mean_log)[bought]
     tweedie = fit_forest("tweedie", table, relative, boosting, seed, tweedie_variance_power=1.3)
     buys = fit_forest("poisson", table, bought.astype(float), boosting, seed, share)

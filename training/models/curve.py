@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-LEVELS = np.unique(np.concatenate([np.linspace(0, 0.98, 99), 1 - np.geomspace(0.02, 1e-4, 50)]))
-"""Ranks of the points: every hundredth, denser where amounts are large."""
+LEVELS = np.linspace(0, 1, 101)
 LEAST_SLOPE = 1e-3
 
 
@@ -27,9 +26,17 @@ class Curve:
         return np.asarray(inside + np.minimum(score - self.scores[0], 0.0) + np.maximum(score - self.scores[-1], 0.0))
 
 
-def fit_curve(score: Array, logs: Array) -> Curve:
-    """The customer of each rank by `score` gets the value of that rank in `logs`; both (n,), in no common order."""
+STRAIGHT = Curve((0.0,), (0.0,))
+"""The score is the logarithm."""
+
+
+def fit_curve(score: Array, logs: Array, end: tuple[float, float]) -> Curve:
+    """The customer of each rank by `score` gets the value of that rank in `logs`; both (n,), in no common order.
+
+    end: the last point, a score and its logarithm; what lies beyond it in `score` is not looked at.
+    """
     x, first = np.unique(np.quantile(score, LEVELS), return_index=True)
     y = np.quantile(logs, LEVELS)[first]
+    x, y = np.append(x[x < end[0]], end[0]), np.append(np.minimum(y, end[1])[x < end[0]], end[1])
     rising = LEAST_SLOPE * (x - x[0])
     return Curve(tuple(map(float, x)), tuple(map(float, np.maximum.accumulate(y - rising) + rising)))

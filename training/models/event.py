@@ -15,8 +15,8 @@ from features.workspace import read_json, write_json
 from training.explain import Contributions
 from training.models.boosting import Forest, fit_forest
 from training.models.inputs import INPUTS, PLACE, Examples, inputs, stacked
+from training.models.level import mean_log_odds, move_to
 from training.models.linear import Logistic, columns_of, fit_logistic
-from training.models.silence import log_odds, move_to
 from training.recipes import Boosting
 from training.rhythm import Rhythm
 
@@ -76,12 +76,12 @@ def fit_event(
     rhythm: fitted at the date the model is for.
     """
     all_ = stacked(examples, horizon_days)
-    start = np.concatenate([np.full(len(each.label), log_odds(each.label)) for each in examples])
+    start = np.concatenate([np.full(len(each.label), mean_log_odds(each.label)) for each in examples])
     model = EventModel(
         forest=fit_forest("binary", inputs(all_.rows, all_.expected), all_.label, boosting, seed, start),
         rhythm=rhythm,
         logistic=fit_logistic(columns_of(all_.rows), all_.label),
-        usual=log_odds(all_.label),
+        usual=mean_log_odds(all_.label),
     )
     then = [replace(model, rhythm=each.rhythm)._log_odds(each.rows, horizon_days) for each in examples]
-    return replace(model, level=move_to(np.concatenate(then), all_.label))
+    return replace(model, level=move_to(np.concatenate(then), float(all_.label.mean())))

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from features.workspace import read_json
 from training.models.alone import BtydAmount, BtydSilence, btyd_amount, btyd_silence
 from training.models.amount import AmountModel, fit_amount
@@ -16,6 +19,8 @@ from training.models.inputs import Examples, Supervised
 from training.models.silence import SilenceModel, fit_silence
 from training.recipes import Boosting
 from training.rhythm import Rhythm
+
+Array = NDArray[np.float64]
 
 Question = Literal["silence", "spend", "orders", "event"]
 """What a model is asked: P(no purchase), spend, orders, or P(something else)."""
@@ -32,13 +37,17 @@ RUNGS: dict[Question, tuple[Rung, ...]] = {
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a model learns from. examples: the training dates (none: only BTYD can be fitted); season: the examples of
-    one year before the date the model is for, if there are any; rhythm: fitted at that date."""
+    """What a model learns from, for a date.
+
+    examples: the training dates, in order (none: only BTYD can be fitted); season: the one of a year before the date,
+    if it is among them; rhythm: fitted at the date; base (m, features): who is asked then, for the level.
+    """
 
     examples: Sequence[Examples]
     season: Examples | None
     rhythm: Rhythm
     horizon_days: int
+    base: Array | None = None
 
 
 def fit_rung(rung: Rung, question: Question, lesson: Lesson, boosting: Boosting, seed: int) -> Supervised:
@@ -55,10 +64,10 @@ def fit_rung(rung: Rung, question: Question, lesson: Lesson, boosting: Boosting,
     if question == "silence":
         if rung == "btyd":
             return btyd_silence(examples, rhythm, horizon)
-        return fit_silence(examples, season, rhythm, horizon, boosting, seed)
+        return fit_silence(examples, season, rhythm, horizon, boosting, seed, lesson.base)
     if rung == "btyd":
-        return btyd_amount([season] if season else examples, rhythm, horizon, question)
-    return fit_amount(examples, season, rhythm, horizon, boosting, seed, question)
+        return btyd_amount(examples, season, rhythm, horizon, question)
+    return fit_amount(examples, season, rhythm, horizon, boosting, seed, question, lesson.base)
 
 
 LOADERS: dict[str, Callable[[Path], Supervised]] = {

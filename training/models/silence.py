@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from features.workspace import read_json, write_json
 from training.explain import Contributions
 from training.models.boosting import Forest, fit_forest
 from training.models.inputs import INPUTS, PLACE, Examples, inputs, stacked
-from training.models.linear import CURVED, P_ACTIVE, Logistic, Platt, columns_of, fit_logistic, fit_platt
+from training.models.level import mean_log_odds, move_to, off_by
+from training.models.linear import CURVED, P_ACTIVE, Logistic, Platt, columns_of, fit_logistic, fit_platt, inactive
 from training.recipes import Boosting
 from training.rhythm import Rhythm
 
@@ -78,12 +78,6 @@ class SilenceModel:
         }
         return np.asarray(sum(WEIGHTS[name] * part for name, part in parts.items()) + self.level)
 
-    def at_level(self, season: Sequence[Examples], horizon_days: int) -> SilenceModel:
-        """The same model moved so that, at the dates of `season`, it would have been right on average."""
-        now = replace(self, level=0.0)
-        then = np.concatenate([replace(now, rhythm=each.rhythm)._log_odds(each.rows, horizon_days) for each in season])
-        return replace(self, level=move_to(then, np.concatenate([each.label for each in season])))
-
     def save(self, folder: Path) -> None:
         """forest.txt and model.json."""
         self.forest.save(folder / "forest.txt")
@@ -108,33 +102,31 @@ def fit_silence(
     horizon_days: int,
     boosting: Boosting,
     seed: int,
+    base: Array | None = None,
 ) -> SilenceModel:
     """Fit to labels that are 1 where the customer bought nothing in the horizon.
 
-    season: the examples of one year before the date the model is for, if there are any; rhythm: fitted at that date.
-    Raises ValueError where all labels are alike.
+    examples: the training dates, in order; season: the one of a year before the date the model is for, if it is among
+    them; rhythm: fitted at that date; base (m, features): who is asked then, by default who was at the latest training
+    date: their mean probability is put where `training.models.level` says. ValueError where all labels are alike.
     """
     all_ = stacked(examples, horizon_days)
     columns = columns_of(all_.rows, all_.expected[:, 0])
-    usual = float(log_odds(all_.label))
-    start = np.concatenate([np.full(len(each.label), log_odds(each.label)) for each in examples])
+    start = np.concatenate([np.full(len(each.label), mean_log_odds(each.label)) for each in examples])
     model = SilenceModel(
         forest=fit_forest("binary", inputs(all_.rows, all_.expected), all_.label, boosting, seed, start),
         rhythm=rhythm,
         platt=fit_platt(columns[P_ACTIVE], all_.label),
         straight=fit_logistic(columns, all_.label),
         curved=fit_logistic(columns, all_.label, CURVED),
-        usual=usual,
+        usual=mean_log_odds(all_.label),
     )
-    return model.at_level([season] if season else examples, horizon_days)
+    base = examples[-1].rows if base is None else base
+    move = off_by(lambda each: _miss(each, horizon_days), examples, season)
+    rate = float(expit(inactive(rhythm.columns(base, horizon_days)[:, 0]) + move).mean())
+    return replace(model, level=move_to(model._log_odds(base, horizon_days), rate))
 
 
-def log_odds(label: Array) -> float:
-    """Of the mean label, kept a thousandth away from 0 and 1."""
-    return float(logit(np.clip(label.mean(), 1e-3, 1 - 1e-3)))
-
-
-def move_to(score: Array, label: Array) -> float:
-    """What must be added to log-odds (n,) so that the mean probability is the mean label."""
-    rate = float(np.clip(label.mean(), 1e-3, 1 - 1e-3))
-    return float(brentq(lambda move: float(expit(score + move).mean()) - rate, -40, 40))
+def _miss(each: Examples, horizon_days: int) -> float:
+    """What BTYD's log-odds lacked at a date."""
+    return move_to(inactive(each.rhythm.columns(each.rows, horizon_days)[:, 0]), float(each.label.mean()))
