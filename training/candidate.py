@@ -143,7 +143,11 @@ def _fit(recipe: Recipe, rung: Rung, base: Base, at: date, days: int) -> Supervi
     rhythm, settings = base.rhythms[at], base.settings
     if rhythm is None:
         raise ValueError(f"{recipe.name}: nobody has bought on two days before {at}")
-    lesson = Lesson(list(examples.values()), season, rhythm, days)
+    asked_of = None
+    if recipe is not POTENTIAL:
+        rows = base.snapshots[at].rows
+        asked_of = rows[base.asked(recipe, at) & (rows[:, POSITION["order_days"]] > 0)]
+    lesson = Lesson(list(examples.values()), season, rhythm, days, asked_of)
     return fit_rung(rung.name, QUESTIONS[recipe.name], lesson, settings.boosting, settings.seed)
 
 
