@@ -24,7 +24,7 @@ from training.intent import IntentModel, LeadRule, fit_leads
 from training.ladder import QUESTIONS, RULES, Rung, rung_of
 from training.models.inputs import Supervised
 from training.models.rungs import Lesson, fit_rung
-from training.recipes import CHURN, INTENT, RECIPES, SEGMENTS, Recipe, Settings, asked
+from training.recipes import CHURN, INTENT, POTENTIAL, RECIPES, SEGMENTS, Recipe, Settings, asked
 from training.release import Release, TaskModel, load_task
 from training.resume import Kept
 from training.segments import Segmentation, SegmentModel, segmented
