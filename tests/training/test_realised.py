@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from classification.grade import classify
+from classification.snapshots import classify
 from features.errors import InputError
 from features.workspace import Workspace, read_json
 from tests.conftest import Ran
