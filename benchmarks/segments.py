@@ -124,21 +124,26 @@ def _month(month: Month) -> dict[str, object]:
     }
 
 
+def measured(quick: bool) -> list[Target]:
+    """Take the segments of both companies (quick: of one, for two dates) and, in full size, write the page."""
+    taken: dict[str, list[Month]] = {}
+    for company in COMPANIES[:1] if quick else COMPANIES:
+        with tempfile.TemporaryDirectory() as home:
+            taken[company.source] = months(company, Path(home), 2 if quick else len(company.dates))
+    found = [target for source, listed in taken.items() for target in targets(source, listed)]
+    if not quick:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "segments.md").write_text(page(taken, found) + "\n", encoding="utf-8")
+    return found
+
+
 def main() -> None:
-    """Measure, print, and, in full size, write the page."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    taken: dict[str, list[Month]] = {}
-    for company in COMPANIES[:1] if arguments.quick else COMPANIES:
-        with tempfile.TemporaryDirectory() as home:
-            taken[company.source] = months(company, Path(home), 2 if arguments.quick else len(company.dates))
-    found = [target for source, listed in taken.items() for target in targets(source, listed)]
-    print_targets(found, arguments.json)
-    if not arguments.quick:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "segments.md").write_text(page(taken, found) + "\n", encoding="utf-8")
+    print_targets(measured(arguments.quick), arguments.json)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def _step(
     """The predictions of a test date, or the folder of the model that is served."""
     if test is None:
         return kept.files(recipe.name, lambda folder: fit_task(recipe, rung, base, base.cuts.grade).save(folder))
-    return kept.table(f"{recipe.name}-{test}", lambda: _judge(recipe, rung, base, test, rivals))
+    return kept.table(f"{recipe.name}-{test}", lambda: judged(recipe, rung, base, test, rivals))
 
 
 def _fit(recipe: Recipe, rung: Rung, base: Base, at: date, days: int) -> Supervised:
@@ -163,7 +163,7 @@ def _leads(base: Base, at: date, looks: Sequence[int]) -> LeadRule:
     return fit_leads(found)
 
 
-def _judge(recipe: Recipe, rung: Rung, base: Base, test: date, rivals: Mapping[str, Settings]) -> pa.Table:
+def judged(recipe: Recipe, rung: Rung, base: Base, test: date, rivals: Mapping[str, Settings]) -> pa.Table:
     """Pseudonyms, right answer, the candidate's, the baselines' and the rivals' answers for the customers of a test
     date who were asked and ever bought."""
     days = base.settings.horizons(recipe)[0]
