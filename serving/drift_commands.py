@@ -99,7 +99,7 @@ def _outcomes(report: Realised) -> Table:
     title = f"\nPredictions of {report.as_of} (version {report.version}), whose outcomes closed on {report.closed}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("task", "metric", "realised [95 %]", "promised", "customers", ""):
-        table.add_column(name, justify="left" if name in ("task", "metric", "") else "right")
+        table.add_column(name, justify="left" if name in ("task", "metric", "") else "right", no_wrap=True)
     for each in report.outcomes:
         for m in each.measures:
             promised = "" if m.promised is None else f"{m.promised:.4f}"
