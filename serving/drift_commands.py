@@ -98,14 +98,19 @@ def _furthest(each: Movement) -> tuple[bool, float, str]:
 def _outcomes(report: Realised) -> Table:
     title = f"\nPredictions of {report.as_of} (version {report.version}), whose outcomes closed on {report.closed}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("task", "metric", "realised [95 %]", "promised", "customers", ""):
-        table.add_column(name, justify="left" if name in ("task", "metric", "") else "right")
+    for name in ("task", "metric", "realised [95 %]", "promised", ""):
+        table.add_column(name, justify="left" if name in ("task", "metric", "") else "right", no_wrap=True)
     for each in report.outcomes:
         for m in each.measures:
-            promised = "" if m.promised is None else f"{m.promised:.4f}"
-            interval = f"{m.value:.4f} [{m.low:.4f}, {m.high:.4f}]"
-            table.add_row(each.task, m.name, interval, promised, f"{each.customers:,}", "worse" if m.broken else "")
-        usual = f"{each.usual[0]:,.4g} to {each.usual[1]:,.4g}" if each.usual else ""
-        rate = f"{each.rate[0]:,.4g} [{each.rate[1]:,.4g}, {each.rate[2]:,.4g}]"
-        table.add_row(each.task, "mean outcome", rate, usual, f"{each.customers:,}", "moved" if each.rate_moved else "")
+            promised = "" if m.promised is None else f"{m.promised:.3f}"
+            interval = f"{m.value:.3f} [{m.low:.3f}, {m.high:.3f}]"
+            table.add_row(each.task, m.name, interval, promised, "worse" if m.broken else "")
+        usual = f"{_short(each.usual[0])} to {_short(each.usual[1])}" if each.usual else ""
+        rate = f"{_short(each.rate[0])} [{_short(each.rate[1])}, {_short(each.rate[2])}]"
+        table.add_row(each.task, "mean outcome", rate, usual, "moved" if each.rate_moved else "")
+        table.add_row(each.task, "customers", f"{each.customers:,}", "", "")
     return table
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"

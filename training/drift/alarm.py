@@ -80,7 +80,10 @@ class Movement:
         """For people: "recency_days moved: PSI 0.31, usually 0.02 to 0.05"."""
         if self.psi is None:
             return f"{self.name} cannot be compared: a sample is empty"
-        often = f", usually {self.usual[0]:.2f} to {self.usual[1]:.2f}" if self.usual else ""
+        often = ""
+        if self.usual:
+            quiet = self.usual[1] < 0.01
+            often = ", usually below 0.01" if quiet else f", usually {self.usual[0]:.2f} to {self.usual[1]:.2f}"
         verb = "moved" if self.alarm else "is as usual" if self.p is not None else "is not judged"
         return f"{self.name} {verb}: PSI {self.psi:.2f}{often}" + (f" ({self.why_not})" if self.why_not else "")
 
