@@ -31,6 +31,8 @@ from training.release import load_release
 from training.segments import SegmentModel
 from training.snapshots import read_snapshots
 
+ROOM = "\u2003"
+
 
 @dataclass(frozen=True)
 class Extras:
@@ -83,18 +85,23 @@ def publish(
 
 def summary(verdicts: Sequence[Verdict], about: Mapping[str, Any]) -> str:
     """What a reviewer reads first, in Markdown: each task beside its best baseline, and what was skipped."""
-    lines = [
-        f"Judged on outcomes that no model had seen, refitted through {about['trained_through']}.",
-        "",
-        "| task | rung | metric | model | best baseline | difference [95 %] | dates |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for v in verdicts:
-        interval = f"{v.comparison.difference:+.4f} [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]"
-        lines.append(
-            f"| {v.task} | {about['rungs'][v.task]['name']} | {v.metric} | {v.candidate:.4f} | "
-            f"{v.baseline:.4f} ({v.best_baseline}) | {interval} | {', '.join(v.dates)} |"
+    heads = ("task", "rung", "metric", "model", "best baseline", "difference [95 %]", "dates")
+    rows = [
+        (
+            v.task,
+            about["rungs"][v.task]["name"],
+            v.metric,
+            f"{v.candidate:.4f}",
+            f"{v.baseline:.4f} ({v.best_baseline})",
+            f"{v.comparison.difference:+.4f} [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]",
+            ", ".join(v.dates),
         )
+        for v in verdicts
+    ]
+    lines = [f"Judged on outcomes that no model had seen, refitted through {about['trained_through']}.", ""]
+    # the UI puts no room between cells: an em space does
+    lines += [f"| {' | '.join(f'{cell}{ROOM}' for cell in row)} |" for row in (heads, *rows)]
+    lines.insert(3, "|" + "---|" * len(heads))
     lines += ["", *(f"- {task}: skipped, {why}" for task, why in about["skipped"].items())]
     return "\n".join(lines)
 
