@@ -20,18 +20,23 @@ from training.models.inputs import Examples
 Array = NDArray[np.float64]
 
 YEAR_DAYS = 365.0
+BELIEF = 0.5
+"""What one year showed is chance to a good part: half the correction was nearest to what came, on twelve dates of
+three companies (mean error of log spend .143, against .172 with all of it and .175 with none; of log-odds .27, .26 and
+.34)."""
 
 
 def off_by(miss: Callable[[Examples], float], examples: Sequence[Examples], season: Examples | None) -> float:
     """By how much the date in question is to be corrected, from how much each date with labels would have been.
 
     With the same season of a year ago, its miss; where the oldest customer was known for less than a year then, it
-    counts only by that part of a year, and the latest date's miss for the rest. Without, the mean over all dates.
+    counts only by that part of a year, and the latest date's miss for the rest. Without, the mean over all dates. Half
+    of it is believed (`BELIEF`).
     """
     if season is None:
-        return float(np.mean([miss(each) for each in examples]))
+        return BELIEF * float(np.mean([miss(each) for each in examples]))
     known = min(1.0, float(np.nanmax(season.rows[:, POSITION["tenure_days"]])) / YEAR_DAYS)
-    return known * miss(season) + (1 - known) * miss(examples[-1])
+    return BELIEF * (known * miss(season) + (1 - known) * miss(examples[-1]))
 
 
 def mean_log_odds(label: Array) -> float:
