@@ -115,9 +115,9 @@ def _cells(recipe: Recipe, base: Base) -> Iterator[str]:
             yield f"too few days of data for an outcome, {days_needed(base.settings, days, tested=False)} are needed"
             return
         learnt = [each for day in dates if (each := base.examples(recipe, days, day)) is not None]
-        count = sum(len(each.label) for each in learnt)
+        count = max((len(each.label) for each in learnt), default=0)
         if count < FEWEST_FOR_CELLS:
-            yield f"{count} customers with an outcome, at least {FEWEST_FOR_CELLS} are needed"
+            yield f"{count} customers with an outcome on any date, at least {FEWEST_FOR_CELLS} are needed"
         yield from _outcomes(recipe, base, days, dates, "on the training dates", FEWEST_PER_OUTCOME)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.calendar import zone
 from features.tables.sql import instant, parquet
+from features.workspace import damaged
 
 Days = NDArray[np.int64]
 
@@ -27,7 +28,10 @@ def churn_window(tables: Path, as_of: date, timezone: str, horizon_days: int, fe
 
 
 def silences(tables: Path, as_of: date, timezone: str) -> tuple[Days, Days]:
-    """Days from one buying day to the next, shape (gaps,); and from the last one to `as_of`, shape (customers,)."""
+    """Days from one buying day to the next, shape (gaps,); and from the last one to `as_of`, shape (customers,).
+
+    Raises InputError for a damaged event table.
+    """
     day, midnight = f"DATE '{as_of.isoformat()}'", instant(datetime.combine(as_of, time(), zone(timezone)))
     bought = (
         f"SELECT DISTINCT customer_id, day FROM {parquet(tables / 'events.parquet')} WHERE kind = 'purchase' "
@@ -35,11 +39,12 @@ def silences(tables: Path, as_of: date, timezone: str) -> tuple[Days, Days]:
         f"AND (known_until IS NULL OR known_until >= {midnight})"
     )
     next_day = "lead(day) OVER (PARTITION BY customer_id ORDER BY day)"
-    with duckdb.connect() as db:
-        db.execute("SET TimeZone = 'UTC'")
-        found = db.sql(f"SELECT day, {next_day} AS next FROM ({bought})")
-        rows = db.sql(f"SELECT next - day AS gap, {day} - day AS open FROM found ORDER BY ALL").fetchnumpy()
-        del found
+    try:
+        with duckdb.connect() as db:
+            found = f"SELECT day, {next_day} AS next FROM ({bought})"
+            rows = db.sql(f"SELECT next - day AS gap, {day} - day AS open FROM ({found}) ORDER BY ALL").fetchnumpy()
+    except duckdb.Error as error:
+        raise damaged(tables / "events.parquet", error) from None
     gap = np.ma.asarray(rows["gap"])
     seen = ~np.ma.getmaskarray(gap)
     return np.asarray(gap[seen], np.int64), np.asarray(np.ma.asarray(rows["open"])[~seen], np.int64)

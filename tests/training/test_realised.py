@@ -16,8 +16,10 @@ from features.errors import InputError
 from features.workspace import Workspace, read_json
 from tests.conftest import Ran
 from training import registry
+from training.labels import answer
 from training.outcomes import labels_at
 from training.realised import Measure, intervals, realised, write_realised
+from training.recipes import CHURN, DEMAND, VALUE
 from training.snapshots import read_cuts, read_origin, read_snapshots
 
 METRICS = {"test_churn_auc": 0.5, "test_churn_log_loss": 9.0, "test_value_ngini": 0.1}
@@ -42,11 +44,8 @@ def test_outcomes_are_the_labels_of_training(closed: tuple[Workspace, Path]) -> 
     end = date.fromisoformat("2026-11-01")
     known, labels = labels_at(workspace, origin.company, end, origin.horizon_days, [*snapshot.ids, "nobody"])
     assert known[:-1].all() and not known[-1]
-    from training.recipes import CHURN, VALUE
-
-    for recipe in (CHURN, VALUE):
-        assert recipe.label is not None and recipe.column is not None
-        assert (labels[recipe.name][:-1] == recipe.label(snapshot.labels[recipe.column])).all()
+    for recipe in (CHURN, VALUE, DEMAND):
+        assert (labels[recipe.name][:-1] == answer(recipe, snapshot.labels, origin.horizon_days)).all()
 
 
 def test_good_predictions_keep_their_promise(closed: tuple[Workspace, Path]) -> None:
@@ -54,7 +53,7 @@ def test_good_predictions_keep_their_promise(closed: tuple[Workspace, Path]) -> 
     workspace, folder = closed
     about = registry.fetch("sample").about
     found = realised(workspace, folder, about, METRICS, resamples=100)
-    assert {each.task for each in found.outcomes} == {"churn", "value"}
+    assert {each.task for each in found.outcomes} == {"churn", "value", "demand"}
     churn = {m.name: m for m in found.outcomes[0].measures}
     assert churn["auc"].value > 0.6 and churn["auc"].low < churn["auc"].value < churn["auc"].high
     assert not any(m.broken for each in found.outcomes for m in each.measures)
