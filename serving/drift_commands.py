@@ -64,19 +64,10 @@ def _realised(job: Job) -> Realised | None:
         version = int(folder.name.rpartition("-v")[2])
         about = registry.fetch(job.source.name, version).about
         if date.fromisoformat(folder.name[:10]) + timedelta(days=about["horizon_days"]) <= end:
-            found = realised(job.workspace, folder, about, _promised(job.source.name, version))
+            found = realised(job.workspace, folder, about, registry.metrics_of(job.source.name, version))
             write_realised(found, folder)
             return found
     return None
-
-
-def _promised(source: str, version: int) -> dict[str, float]:
-    """The metrics of a release's own run in MLflow."""
-    from training import registry
-
-    client = registry.connect()
-    run = client.get_model_version(registry.model_name(source), str(version)).run_id
-    return dict(client.get_run(str(run)).data.metrics) if run else {}
 
 
 def _table(report: DriftReport, everything: bool) -> Table:
