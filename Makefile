@@ -4,7 +4,7 @@ BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
-.PHONY: setup setup-dev run demo test check serve ui lock clean help
+.PHONY: setup setup-dev run demo notebooks test check serve ui lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ serve: setup ## the scoring service on 127.0.0.1:8000
 ui: setup ## the MLflow UI on 127.0.0.1:5000
 	$(BIN)/scoring ui
 
+notebooks: setup-dev ## JupyterLab in notebooks/
+	$(BIN)/jupyter lab notebooks
+
 test: setup-dev ## what CI runs
 	$(BIN)/python -m pytest
 
@@ -58,7 +61,7 @@ bench-%: setup-dev ## benchmarks/%.py; ARGS=--json for a line per target
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: setup ## resolve the dependencies of pyproject.toml again (pins, hashes, no addresses)
 	$(LOCK) pyproject.toml -o requirements.lock
-	$(LOCK) --constraints requirements.lock --extra dev --extra spark --extra bench pyproject.toml -o requirements-dev.lock
+	$(LOCK) --constraints requirements.lock --extra dev --extra spark --extra bench --extra notebooks pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what the commands made (not the key of the pseudonyms)
 	rm -rf .venv data mlruns/mlflow.db mlruns/artifacts
