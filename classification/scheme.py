@@ -145,5 +145,5 @@ def check_facts(scheme: Scheme, known: frozenset[str], place: str) -> None:
                 f"{place}: dimensions.{name}",
                 f"the fact '{fact}'",
                 "a feature or a task",
-                "See `scoring features --list`.",
+                "See `scoring features list`.",
             )
