@@ -210,7 +210,7 @@ def test_damaged_files_are_named(sample: Ran, tmp_path: Path, scoring: Scoring) 
         ("features/cuts.json", "train"),
         ("features/features.parquet/part-00000.parquet", "train"),
         ("training/run.json", "evaluate"),
-        ("training/churn.parquet", "evaluate"),
+        ("training/predictions/churn.parquet", "evaluate"),
     ):
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(sample.workspace.home, home)

@@ -121,8 +121,29 @@ def fit_task(recipe: Recipe, rung: Rung, base: Base, at: date) -> Supervised | I
 
 def _steps(base: Base, rungs: Mapping[str, Rung]) -> list[tuple[Recipe, date | None]]:
     """What is to be fitted: each task for each of its test dates, and (None) for serving."""
-    asked = [recipe for recipe in RECIPES if recipe.name in rungs and rungs[recipe.name].name != RULES]
-    return [(recipe, test) for recipe in asked for test in (*base.cuts.tests(base.settings.horizons(recipe)[0]), None)]
+    answered = [recipe for recipe in RECIPES if recipe.name in rungs and rungs[recipe.name].name != RULES]
+    return [(recipe, test) for recipe in answered for test in (*_judging(recipe, base), None)]
+
+
+def _judging(recipe: Recipe, base: Base) -> list[date]:
+    """The test dates that can judge a recipe: models can be fitted for them, and not all had the same outcome. On the
+    highest rung all can."""
+    days, looks = base.settings.horizons(recipe)[0], base.settings.horizons(recipe)
+    found = []
+    for test in base.cuts.tests(days):
+        taught = [_labels(recipe, base, base.cuts.train(test, look), look) for look in looks]
+        if base.rivals[test] and all(map(_varies, [*taught, _labels(recipe, base, (test,), days)])):
+            found.append(test)
+    return found
+
+
+def _labels(recipe: Recipe, base: Base, dates: Sequence[date], days: int) -> Array:
+    found = [each.label for day in dates if (each := base.examples(recipe, days, day)) is not None]
+    return np.concatenate(found) if found else np.empty(0)
+
+
+def _varies(label: Array) -> bool:
+    return label.size > 0 and bool(label.min() < label.max())
 
 
 def _step(
