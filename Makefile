@@ -51,6 +51,8 @@ check: setup-dev ## style, types, and who may import whom
 	$(BIN)/lint-imports
 
 bench-ingest: ## ingest of 50 M lines beside a plain copy; ARGS=--quick for a small run
+bench-segments: ## how stable the segments are, and who keeps theirs; ARGS=--quick for a small run
+bench-models: ## churn and value beside their baselines, segments, cases; ARGS=--quick for a small run
 bench-features: ## the feature engine beside SQL, Polars, pandas; ARGS=--quick for a small run
 bench-%: setup-dev ## benchmarks/%.py; ARGS=--json for a line per target
 	@$(BIN)/python -m benchmarks.$* $(ARGS)
@@ -58,7 +60,7 @@ bench-%: setup-dev ## benchmarks/%.py; ARGS=--json for a line per target
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: setup ## resolve the dependencies of pyproject.toml again (pins, hashes, no addresses)
 	$(LOCK) pyproject.toml -o requirements.lock
-	$(LOCK) --constraints requirements.lock --extra dev --extra spark --extra bench pyproject.toml -o requirements-dev.lock
+	$(LOCK) --constraints requirements.lock --extra dev --extra spark --extra bench --extra notebooks pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what the commands made (not the key of the pseudonyms)
 	rm -rf .venv data mlruns/mlflow.db mlruns/artifacts

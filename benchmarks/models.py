@@ -1,224 +1,237 @@
-"""The models beside their baselines: `make bench-models`, or `python -m benchmarks.models [--quick] [--json]`.
+"""Churn and value beside their baselines on public data: `make bench-models`, or `python -m benchmarks.models`.
 
-Five runs over the data in ../shared/data: each is trained on dates 30 days apart whose labels close before the test
-date, and compared with the best baseline on the same customers, everybody who ever bought. The baseline is picked on
-the test and kept in the resamples. `--quick` is CDNOW, 90 days; `--only RUN` any one of them.
+Each run trains on dates whose labels close before its test date, with the settings of `configs/training.yaml`, which
+were chosen on earlier dates. All models answer for the same customers, and one paired bootstrap of customers gives the
+intervals; the baseline is the one that is best on the test, and stays it in every resample. `--quick` is one small
+run. Segments and tables of cases are measured by `benchmarks.segments` and `benchmarks.cases_part`, and printed too.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import time
+import tempfile
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from benchmarks import cases_part, segments
+from benchmarks.measure import measure
 from benchmarks.report import RESULTS, Target, machine, markdown, print_targets, say
-from benchmarks.resample import Interval, auc_many, differences, log_loss_many, ngini_many
-from features.batch import feature_table, matrix
-from features.catalogue import CATALOGUE, NAMES, POSITION
 from features.tables.sources import load_source
 from features.workspace import Workspace
 from serving.steps import Job
-from training.baselines import base_rhythms, rivals
-from training.labels import churn, closes, label_features, value
-from training.metrics import auc, bias, ece, log_loss, ngini, rmse
-from training.models.inputs import Examples
-from training.models.ladder import Lesson, Question, fit_rung
-from training.recipes import Boosting, load_settings
-from training.rhythm import Rhythm, fit_rhythm
+from training.bootstrap import Resampled
+from training.candidate import CANDIDATE, judged
+from training.evaluate import models_of, resampled
+from training.examples import read_base
+from training.ladder import rung_of
+from training.recipes import CHURN, VALUE, Recipe
+from training.snapshots import read_cuts, read_origin
 
-Array = NDArray[np.float64]
-
-SHARED = Path("../shared/data")
-DATA = Path("data/benchmarks/models")
-STEP_DAYS, DATES, HISTORY_DAYS, SEASON_DAYS = 30, 12, 90, 20
-SEED = 1
-PACKAGES = ("lightgbm", "scikit-learn", "scipy", "numpy")
+DATA = Path("../shared/data")
+KEY = "benchmarks only: thirty-two characters or more"
+BTYD = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A source, where its raw files are, its first day, the test date and the horizon."""
+    """A source, the folder of its raw files, how far it looks ahead, and the date that tests."""
 
-    name: str
     source: str
     raw: str
-    first: date
-    test: date
     horizon_days: int
+    test: date
 
     @property
-    def dates(self) -> list[date]:
-        """Training dates, in order, then the test date."""
-        last = self.test - timedelta(days=self.horizon_days)
-        found = [last - timedelta(days=STEP_DAYS * k) for k in range(DATES)]
-        return [*sorted(day for day in found if day >= self.first + timedelta(days=HISTORY_DAYS)), self.test]
+    def name(self) -> str:
+        """For people."""
+        return f"{self.source} {self.horizon_days} d"
 
 
 RUNS = (
-    Run("CDNOW 90 d", "cdnow", "cdnow", date(1997, 1, 1), date(1998, 4, 1), 90),
-    Run("CDNOW 180 d", "cdnow", "cdnow", date(1997, 1, 1), date(1998, 1, 1), 180),
-    Run("Online Retail 90 d", "online-retail", "online_retail", date(2009, 12, 1), date(2011, 9, 10), 90),
-    Run("Online Retail 180 d", "online-retail", "online_retail", date(2009, 12, 1), date(2011, 6, 12), 180),
-    Run("ESSEC 364 d", "essec", "essec_purchases", date(2005, 1, 2), date(2015, 1, 1), 364),
+    Run("cdnow", "cdnow", 90, date(1998, 4, 1)),
+    Run("cdnow", "cdnow", 180, date(1998, 1, 1)),
+    Run("online-retail", "online_retail", 90, date(2011, 9, 10)),
+    Run("online-retail", "online_retail", 180, date(2011, 6, 12)),
+    Run("essec", "essec_purchases", 364, date(2015, 1, 1)),
 )
-
-
-@dataclass(frozen=True)
-class Day:
-    """Everybody who had bought by a date: rows (n, features), the BTYD model of that date, labels by question."""
-
-    day: date
-    rows: Array
-    rhythm: Rhythm
-    labels: dict[Question, Array]
-
-    def examples(self, question: Question) -> Examples:
-        """As the models take them."""
-        return Examples(self.rows, self.rhythm, self.labels[question])
+QUICK = RUNS[:1]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One question of one run: how the model and the best baseline did."""
+    """One task of a run: the best baseline, the difference of the deciding metric with its interval, and what else is
+    promised. log_loss: difference from the best baseline's, with its interval; rmse: over the least of the BTYDs'."""
 
-    run: str
-    question: Question
+    run: Run
+    task: str
     customers: int
-    ours: float
-    rival: str
-    theirs: float
-    better: Interval
-    details: dict[str, float]
-    loss: Interval
-    seconds: float
+    metrics: dict[str, float]
+    best: str
+    difference: tuple[float, float, float]
+    log_loss: tuple[float, float, float] | None
+    calibration: float
+    rmse: float | None
 
 
-def days(run: Run) -> list[Day]:
-    """Feature rows and labels of all dates of a run; what was ingested is kept under data/benchmarks."""
-    home = Workspace(DATA / run.source)
-    source = load_source(run.source)
-    job = Job(source, home, SHARED / run.raw)
-    if not (home.tables / "report.json").exists():
-        say(f"ingest {run.source}")
+def results(run: Run, home: Path) -> list[Result]:
+    """Churn and value of one run."""
+    say(f"{run.name}, tested on {run.test}")
+    job = Job(load_source(run.source), Workspace(home / run.source), DATA / run.raw, horizon_days=run.horizon_days)
+    if not job.workspace.tables.exists():
         job.ingest()
-    found = feature_table(home.tables, source.company(), CATALOGUE, run.dates)
-    ends = [closes(day, run.horizon_days) for day in run.dates]
-    next_ = feature_table(home.tables, source.company(), label_features(run.horizon_days), ends)
-    return [_day(run, day, found, next_) for day in run.dates]
+    job.features(run.test)
+    cuts, origin = read_cuts(job.workspace), read_origin(job.workspace)
+    base = read_base(job.workspace, cuts, job.settings(), origin.active_days, {})
+    found = []
+    for recipe in (CHURN, VALUE):
+        table = judged(recipe, rung_of(recipe, base), base, run.test, {})
+        found.append(_result(run, recipe, resampled(table), table.num_rows, models_of(table)))
+    return found
 
 
-def _day(run: Run, day: date, found: pa.Table, next_: pa.Table) -> Day:
-    table, later = _at(found, day), _at(next_, closes(day, run.horizon_days))
-    rows = matrix(table, NAMES)
-    position = {id_: i for i, id_ in enumerate(later["customer_id"].to_pylist())}
-    order = np.array([position[id_] for id_ in table["customer_id"].to_pylist()])
-    orders, spend = (matrix(later, (name,))[order, 0] for name in ("orders_next", "spend_next"))
-    bought = rows[:, POSITION["order_days"]] > 0
-    labels: dict[Question, Array] = {"silence": churn(orders)[bought], "spend": value(spend)[bought]}
-    return Day(day, rows[bought], fit_rhythm(rows), labels)
-
-
-def _at(table: pa.Table, day: date) -> pa.Table:
-    return table.filter(pc.equal(table["as_of"], pa.scalar(day, pa.date32())))
-
-
-def judge(run: Run, question: Question, known: list[Day], boosting: Boosting, resamples: int) -> Result:
-    """Fit on all days but the last, which is asked about."""
-    *train, test = known
-    learnt = [each.examples(question) for each in train]
-    year_ago = test.day - timedelta(days=365)
-    near = min(range(len(train)), key=lambda i: abs((train[i].day - year_ago).days))
-    season = learnt[near] if abs((train[near].day - year_ago).days) <= SEASON_DAYS else None
-    lesson = Lesson(learnt, season, test.rhythm, run.horizon_days, test.rows)
-    start = time.perf_counter()
-    found = fit_rung("lightgbm", question, lesson, boosting, SEED).predict(test.rows, run.horizon_days)
-    seconds = time.perf_counter() - start
-    others = rivals(question, learnt, base_rhythms(test.rows), test.rows, run.horizon_days)
-    y, one = test.labels[question], np.ones(len(test.rows))
-    metric, many = (auc, auc_many) if question == "silence" else (ngini, ngini_many)
-    scores = {name: metric(y, predicted, one) for name, predicted in others.items()}
-    best = max(scores, key=lambda name: scores[name])
-    better = differences(many, y, found, others[best], resamples, SEED)
-    if question == "silence":
-        losses = {name: log_loss(y, p, one) for name, p in others.items()}
-        calm = min(losses, key=lambda name: losses[name])
-        loss = differences(log_loss_many, y, found, others[calm], resamples, SEED)
-        details = {"ece": ece(y, found, one), "log_loss": log_loss(y, found, one), "best log_loss": losses[calm]}
+def _result(run: Run, recipe: Recipe, drawn: Resampled, customers: int, models: tuple[str, ...]) -> Result:
+    metric, level = ("auc", "ece") if recipe is CHURN else ("ngini", "bias")
+    metrics = {name: drawn.point(metric, name) for name in models}
+    best = max((name for name in models if name != CANDIDATE), key=lambda name: metrics[name])
+    losses = rmse = None
+    if recipe is CHURN:
+        kept = {name: drawn.point("log_loss", name) for name in models if name != CANDIDATE}
+        losses = _difference(drawn, "log_loss", min(kept, key=lambda name: kept[name]))
     else:
-        btyd, loss = rmse(y, others["mbg_nbd"], one), Interval(0.0, 0.0, 0.0)
-        details = {"bias": bias(y, found, one), "btyd bias": bias(y, others["mbg_nbd"], one)}
-        details["rmse / btyd"] = rmse(y, found, one) / btyd
-    ours = metric(y, found, one)
-    return Result(run.name, question, len(y), ours, best, scores[best], better, details, loss, seconds)
+        rmse = drawn.point("rmse", CANDIDATE) / min(drawn.point("rmse", name) for name in BTYD)
+    difference = _difference(drawn, metric, best)
+    return Result(run, recipe.name, customers, metrics, best, difference, losses, drawn.point(level, CANDIDATE), rmse)
 
 
-def targets(results: list[Result]) -> list[Target]:
-    """The promises that these runs can keep."""
-    churns, values = ([each for each in results if each.question == asked] for asked in ("silence", "spend"))
-    every = len(churns)
-    bias_off = max(abs(each.details["bias"] - 1) for each in values)
+def _difference(drawn: Resampled, metric: str, rival: str) -> tuple[float, float, float]:
+    found = drawn.compare(metric, CANDIDATE, rival)
+    return found.difference, found.low, found.high
+
+
+def targets(found: list[Result]) -> list[Target]:
+    """What is promised of all runs together."""
+    churn, value = ([each for each in found if each.task == task] for task in ("churn", "value"))
+    most = max(1, round(0.6 * len(churn)))
+    eces = sorted(each.calibration for each in churn)
+    losses = [each.log_loss for each in churn if each.log_loss]
+    ratios = [each.rmse for each in value if each.rmse]
+    biases = [each.calibration for each in value]
     return [
-        Target("churn: runs with ΔAUC above 0", f"≥{min(3, every)}", sum(r.better.low > 0 for r in churns), "runs"),
-        Target("churn: runs significantly below", "≤0", sum(r.better.high < 0 for r in churns), "runs"),
-        Target("churn: mean ΔAUC", "≥0.004", float(np.mean([r.better.difference for r in churns])), "AUC"),
-        Target(
-            "churn: runs with ECE ≤ .03", f"≥{min(4, every)}", sum(r.details["ece"] <= 0.03 for r in churns), "runs"
-        ),
-        Target("churn: largest ECE", "≤0.05", max(r.details["ece"] for r in churns), "ECE"),
-        Target("churn: runs with log-loss worse", "≤0", sum(r.loss.low > 0 for r in churns), "runs"),
-        Target("value: runs with ΔnGini above 0", f"≥{every}", sum(r.better.low > 0 for r in values), "runs"),
-        Target("value: mean ΔnGini", "≥0.015", float(np.mean([r.better.difference for r in values])), "nGini"),
-        Target("value: distance of predicted / actual from 1", "≤0.15", bias_off, "ratio"),
-        Target("value: largest RMSE / BTYD", "≤1.02", max(r.details["rmse / btyd"] for r in values), "ratio"),
+        Target("churn: runs whose AUC is better, interval above 0", f"≥{most}", float(_above(churn)), "runs"),
+        Target("churn: runs whose AUC is worse, interval below 0", "≤0", float(_below(churn)), "runs"),
+        Target("churn: mean difference of AUC", "≥0.004", float(np.mean([r.difference[0] for r in churn])), ""),
+        Target("churn: ECE, all runs but one", "≤0.03", eces[max(len(eces) - 2, 0)], ""),
+        Target("churn: largest ECE", "≤0.05", eces[-1], ""),
+        Target("churn: runs whose log-loss is worse", "≤0", float(sum(low > 0 for _, low, _ in losses)), "runs"),
+        Target("value: runs whose nGini is better, interval above 0", f"≥{len(value)}", float(_above(value)), "runs"),
+        Target("value: mean difference of nGini", "≥0.015", float(np.mean([r.difference[0] for r in value])), ""),
+        Target("value: total predicted over actual, smallest", "≥0.85", min(biases), ""),
+        Target("value: total predicted over actual, largest", "≤1.15", max(biases), ""),
+        Target("value: RMSE over the best BTYD's, largest", "≤1.02", max(ratios), ""),
     ]
 
 
-def rows_of(results: list[Result]) -> str:
-    """The table of results as Markdown."""
-    said: list[dict[str, object]] = [
-        {
-            "run": r.run, "asked": "churn" if r.question == "silence" else "value", "customers": r.customers,
-            "ours": f"{r.ours:.4f}", "best baseline": f"{r.rival} {r.theirs:.4f}", "Δ [95 %]": r.better.said(4),
-            "details": ", ".join(f"{name} {number:.3f}" for name, number in r.details.items()),
-            "Δ log-loss [95 %]": r.loss.said(4) if r.question == "silence" else None, "fit s": f"{r.seconds:.1f}",
-        }
-        for r in results
-    ]  # fmt: skip
-    return markdown(said)
+def _above(found: list[Result]) -> int:
+    return sum(each.difference[1] > 0 for each in found)
+
+
+def _below(found: list[Result]) -> int:
+    return sum(each.difference[2] < 0 for each in found)
+
+
+def table(found: list[Result]) -> str:
+    """Markdown: a line per run and task."""
+    rows: list[dict[str, object]] = []
+    for each in found:
+        rows.append(
+            {
+                "run": f"{each.run.name}, {each.run.test}",
+                "task": each.task,
+                "customers": f"{each.customers:,}",
+                "this": f"{each.metrics[CANDIDATE]:.4f}",
+                "best baseline": f"{each.metrics[each.best]:.4f} ({each.best})",
+                "difference [95 %]": _signed(each.difference),
+                "log-loss against the best [95 %]": _signed(each.log_loss) if each.log_loss else "",
+                "ECE or bias": f"{each.calibration:.3f}",
+                "RMSE over BTYD's": f"{each.rmse:.3f}" if each.rmse else "",
+            }
+        )
+    return markdown(rows)
+
+
+def baselines(found: list[Result]) -> str:
+    """Markdown: every model of every run."""
+    rows: list[dict[str, object]] = [
+        {"run": each.run.name, "task": each.task, "model": name, "AUC or nGini": f"{number:.4f}"}
+        for each in found
+        for name, number in sorted(each.metrics.items(), key=lambda pair: -pair[1])
+    ]
+    return markdown(rows)
+
+
+def _signed(interval: tuple[float, float, float]) -> str:
+    return "{:+.4f} [{:+.4f}, {:+.4f}]".format(*interval)
+
+
+def cost(home: Path) -> list[Target]:
+    """All tasks on Online Retail: 12 training dates, 2 test dates."""
+    say("all tasks on Online Retail, two test dates")
+    job = Job(load_source("online-retail"), Workspace(home / "online-retail"), DATA / "online_retail")
+    job.features(date(2011, 9, 10))
+    used = measure("benchmarks.models:train_all", {"home": job.workspace.home}, threads=2)
+    return [
+        Target("all tasks on Online Retail: minutes", "≤10", used.wall / 60, "min"),
+        Target("all tasks on Online Retail: memory", "≤4", used.peak_mib / 1024, "GiB"),
+    ]
+
+
+def train_all(home: Path) -> None:
+    """Every task, from the feature rows of a workspace of Online Retail."""
+    Job(load_source("online-retail"), Workspace(home)).train()
 
 
 def main() -> None:
-    """Run, print the targets, and, unless `--quick` or `--only`, write benchmarks/results/models.md."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="CDNOW, 90 days, fewer resamples")
-    parser.add_argument("--only", help="the name of one run")
+    """Print the tables on standard error and the targets on standard output; write benchmarks/results/models.md."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    os.environ.setdefault("CUSTOMER_SCORING_KEY", "benchmarks only: thirty-two characters or more")
-    runs = [run for run in RUNS if run.name == given.only] if given.only else RUNS[:1] if given.quick else RUNS
-    boosting, results = load_settings().boosting, []
-    for run in runs:
-        known = days(run)
-        for question in ("silence", "spend"):
-            results.append(judge(run, question, known, boosting, 200 if given.quick else 2_000))
-            say(rows_of(results[-1:]).splitlines()[-1])
-    found = targets(results)  # segments and cases: their targets are added here, their tables to `parts`
-    print_targets(found, given.json)
-    if not given.quick and not given.only:
-        said = [{**vars(each), "holds": "yes" if each.holds else "no"} for each in found]
-        parts = [
-            "# Models beside their baselines", "Made by `make bench-models` on " + machine(PACKAGES),
-            __doc__.split("\n\n")[1].replace("\n", " "), markdown(said), rows_of(results),
-        ]  # fmt: skip
-        (RESULTS / "models.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    asked = parser.parse_args()
+    os.environ["CUSTOMER_SCORING_KEY"] = KEY
+    with tempfile.TemporaryDirectory() as home:
+        found = [each for run in (QUICK if asked.quick else RUNS) for each in results(run, Path(home))]
+        promised = targets(found)
+        if not asked.quick:
+            promised += cost(Path(home))
+    if not asked.quick:
+        cases = cases_part.runs()
+        promised += [*segments.measured(quick=False), *cases_part.targets(cases)]
+        _write(found, promised, cases)
+    say(table(found))
+    print_targets(promised, asked.json)
+
+
+def _write(found: list[Result], promised: list[Target], cases: list[cases_part.Run]) -> None:
+    verdicts: list[dict[str, object]] = [
+        {"target": t.name, "wanted": t.target, "measured": t.measured, "unit": t.unit, "holds": t.holds}
+        for t in promised
+    ]
+    parts = [
+        "# Models",
+        "Made by `make bench-models`. " + machine(("lightgbm", "scikit-learn", "scipy", "numpy")),
+        markdown(verdicts),
+        "## Churn and value",
+        table(found),
+        "## Every model",
+        baselines(found),
+        "## Tables of cases",
+        cases_part.table(cases),
+        "Segments: [segments.md](segments.md).",
+    ]
+    (RESULTS / "models.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

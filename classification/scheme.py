@@ -52,6 +52,10 @@ class Dimension(Config):
         found = self.share or self.at_least or self.given
         return found if found else Rules(rules=self.first_match or {})
 
+    def cutoffs(self, facts: Mapping[str, Array]) -> dict[str, float]:
+        """class → the smallest fact that belongs to it in a base, for shares of the base; empty for other ways."""
+        return self.share.cutoffs(facts[self.share.fact]) if self.share else {}
+
     @property
     def unknown(self) -> str:
         """The class of a customer without the fact."""
@@ -88,11 +92,7 @@ class Scheme(Config):
 
     def cutoffs(self, facts: Mapping[str, Array]) -> dict[str, dict[str, float]]:
         """The cut-offs of every `share` dimension over a whole base; facts: name → (customers,)."""
-        return {
-            name: dimension.share.cutoffs(facts[dimension.share.fact])
-            for name, dimension in self.dimensions.items()
-            if dimension.share
-        }
+        return {name: dimension.cutoffs(facts) for name, dimension in self.dimensions.items() if dimension.share}
 
     def classify(
         self, facts: Mapping[str, Array], cutoffs: Mapping[str, Mapping[str, float]], size: int
@@ -145,5 +145,5 @@ def check_facts(scheme: Scheme, known: frozenset[str], place: str) -> None:
                 f"{place}: dimensions.{name}",
                 f"the fact '{fact}'",
                 "a feature or a task",
-                "See `scoring features --list`.",
+                "See `scoring features list`.",
             )

@@ -30,10 +30,10 @@ from features.tables.sources import EventTable, ItemTable, Source, Table
 from features.workspace import read_json
 from serving.desk import Desk, unknown_customer
 from serving.store import Store
-from training.recipes import CHURN, SEGMENTS, VALUE
+from training.recipes import CHURN, DEMAND, INTENT, POTENTIAL, SEGMENTS, VALUE
 
-TOLD = (CHURN.name, VALUE.name, SEGMENTS.name)
-"""Tasks whose scores follow from nothing confidential: `training.models.inputs` hides it from them."""
+TOLD = tuple(o for recipe in (CHURN, VALUE, DEMAND, INTENT, POTENTIAL, SEGMENTS) for o in recipe.outputs)
+"""Answers that follow from nothing confidential: `training.models.inputs` hides it from them."""
 
 FACTS = (frozenset(NAMES) - CONFIDENTIAL) | {*TOLD, *(each.name for each in POPULATION)}
 """What may be told, and what may stand behind a class that is told."""

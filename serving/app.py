@@ -70,7 +70,7 @@ def _consents(live: Service, customer_id: str) -> dict[str, bool]:
 def release(live: Live) -> JSONResponse:
     """Release, scheme and grading snapshot, the tasks they answer, and the tasks the data did not allow."""
     set_ = live.scorer.live
-    named = ("source", "tasks", "skipped", "horizon_days", "tested_at", "trained_through", "features")
+    named = ("source", "tasks", "rungs", "skipped", "horizon_days", "tested_at", "trained_through", "features")
     return JSONResponse({"live": version(set_)} | {name: set_.release.about[name] for name in named})
 
 

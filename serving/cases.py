@@ -1,8 +1,12 @@
-"""`scoring ingest` and `scoring run` of a table source: its cases, and what they can answer."""
+"""`scoring ingest` and `scoring run` of a table source: its cases, what they can answer, and the model that does."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
 
 from features.errors import InputError
 from features.tables.cases import ingest_cases
@@ -14,10 +18,58 @@ from serving import show
 from serving.options import out, progress_bars
 from serving.steps import check_source
 
+if TYPE_CHECKING:
+    from training.cases.learn import Learnt
+
 
 def describes(source: str) -> bool:
     """Whether a source has one row per case, and no events."""
     return source_kind(source) == "table"
+
+
+def run(name: str, raw: Path | None, home: Path | None) -> None:
+    """Read the cases of a table source, fit and judge all candidates, register the chosen one; print how each fared."""
+    from training.cases.learn import learn
+    from training.cases.publish import publish
+    from training.cases.question import question_of
+    from training.cases.settings import load_case_settings
+
+    source, settings = load_table_source(name), load_case_settings()
+    read(name, raw, home)
+    question = question_of(source)
+    if question is None:
+        out.print("\nNo column of the table answers a question: nothing is learnt.", markup=False)
+        return
+    workspace = Workspace(home or Path("data") / source.name)
+    with progress_bars() as progress:
+        learnt = learn(workspace, question, settings, progress)
+        version = 0 if isinstance(learnt, str) else publish(workspace, learnt, settings, progress)
+    if isinstance(learnt, str):
+        out.print(f"\n{question.task} is skipped: {learnt}.", markup=False, soft_wrap=True)
+    else:
+        _tell(learnt, version, workspace)
+
+
+def _tell(learnt: Learnt, version: int, workspace: Workspace) -> None:
+    """All candidates, what was left out, the verdict, and where everything is."""
+    from training import registry
+    from training.cases import card
+
+    found, question = learnt.judgement, learnt.question
+    title = f"{question.task}: {found.cases:,} cases judge, {found.positive:,} of them yes"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for head in card.heads(learnt):
+        table.add_column(head)
+    for row in card.candidate_rows(learnt):
+        table.add_row(*row)
+    out.print()
+    (out if out.is_terminal else Console(highlight=False, width=170)).print(table)
+    out.print(f"Judged by {found.plan}. In brackets: 95 % intervals.", markup=False, soft_wrap=True)
+    for name, why in question.left_out.items():
+        out.print(f"Left out: {name}, {why}.", markup=False, soft_wrap=True)
+    out.print(f"\n{card.verdict(learnt)}", markup=False, soft_wrap=True)
+    model = registry.model_name(question.source, question.task)
+    out.print(f"Registered as {model} version {version}; files in {workspace.training}.", markup=False, soft_wrap=True)
 
 
 def read(name: str, raw: Path | None, home: Path | None) -> None:

@@ -15,12 +15,13 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import identity_commands, privacy_commands, quarantine_commands
+from serving import drift_commands, identity_commands, privacy_commands, quarantine_commands, release_commands
 from serving.options import (
     AsOfOption,
     CustomersOption,
     GradeOption,
     HomeOption,
+    HorizonOption,
     HostOption,
     PortOption,
     RawOption,
@@ -36,6 +37,8 @@ from serving.source_commands import source_app
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(source_app, name="source")
 privacy_commands.register(app)
+release_commands.register(app)
+drift_commands.register(app)
 
 
 def main() -> None:
@@ -60,22 +63,23 @@ def run(
     grade_as_of: GradeOption = None,
     scheme: SchemeOption = "2026-01",
     customers: CustomersOption = 2_000,
+    horizon: HorizonOption = None,
 ) -> None:
     """The whole job: ingest, features, train, evaluate, promote, classify."""
-    from serving import cases, show
+    from serving import cases, release_tables, show
     from training.needs import CLASSES
 
     if cases.describes(source):
-        cases.read(source, raw, home)
+        cases.run(source, raw, home)
         return
-    with open_job(source, home, raw, scheme) as job:
+    with open_job(source, home, raw, scheme, horizon) as job:
         job.check()
         done = job.ingest(customers)
         job.features(as_day(as_of), as_day(grade_as_of))
         lacking = job.lacking()
         if not lacking[CLASSES]:
             trained = job.train()
-            version, verdicts = job.evaluate()
+            version, found = job.evaluate()
             promotion = job.promote(version)
             live, folder = job.classify()
     out.print(show.rows(done.counts))
@@ -84,9 +88,12 @@ def run(
         out.print(show.allowed(lacking))
         out.print(f"\nFeature rows are in {job.workspace.features}; nothing can be graded.", markup=False)
         return
-    out.print(show.verdicts(verdicts, trained.about))
+    out.print(show.verdicts(found.verdicts, trained.about))
+    out.print(show.ladder(trained.about), markup=False)
+    out.print(release_tables.report(found.report))
     out.print(show.promotion(promotion, live.release.about["source"]), markup=False)
-    out.print(show.classes(folder, live.scheme))
+    out.print(show.classes(folder, live))
+    out.print(show.drift(folder), markup=False)
     out.print(show.next_steps(live.release.about["source"], folder, version), markup=False)
 
 
@@ -121,11 +128,12 @@ def features(
     home: HomeOption = None,
     as_of: AsOfOption = None,
     grade_as_of: GradeOption = None,
+    horizon: HorizonOption = None,
 ) -> None:
     """Events → feature rows and labels at every date of the run; `scoring features list` prints what they are."""
     if context.invoked_subcommand is not None:
         return
-    with open_job(source, home) as job:
+    with open_job(source, home, horizon=horizon) as job:
         job.features(as_day(as_of), as_day(grade_as_of))
     out.print(f"Feature rows are in {job.workspace.features}.", markup=False)
 
@@ -147,9 +155,14 @@ app.add_typer(identity_commands.app, name="identity")
 
 
 @app.command()
-def train(source: SourceOption = "sample", home: HomeOption = None, scheme: SchemeOption = "2026-01") -> None:
-    """Feature rows → a candidate release, judged on the test date and refitted on all closed targets."""
-    with open_job(source, home, scheme=scheme) as job:
+def train(
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+    scheme: SchemeOption = "2026-01",
+    horizon: HorizonOption = None,
+) -> None:
+    """Feature rows → a candidate release, judged on the test dates and refitted on all closed targets."""
+    with open_job(source, home, scheme=scheme, horizon=horizon) as job:
         release = job.train()
     out.print(f"Fitted: {', '.join(release.about['tasks']) or 'nothing'}. Next: scoring evaluate.", markup=False)
 
@@ -158,30 +171,15 @@ def train(source: SourceOption = "sample", home: HomeOption = None, scheme: Sche
 def evaluate(source: SourceOption = "sample", home: HomeOption = None, scheme: SchemeOption = "2026-01") -> None:
     """The candidate beside the baselines; logged and registered in MLflow."""
     from features.workspace import read_json
-    from serving import show
+    from serving import release_tables, show
 
     with open_job(source, home, scheme=scheme) as job:
-        version, verdicts = job.evaluate()
+        version, found = job.evaluate()
     about = read_json(job.workspace.training / "release" / "release.json")
-    out.print(show.verdicts(verdicts, about))
+    out.print(show.verdicts(found.verdicts, about))
+    out.print(show.ladder(about), markup=False)
+    out.print(release_tables.report(found.report))
     out.print(f"Registered as version {version}. Next: scoring promote.", markup=False)
-
-
-@app.command()
-def promote(
-    source: SourceOption = "sample",
-    home: HomeOption = None,
-    version: Annotated[int | None, typer.Option("--version", help="by default the newest")] = None,
-    approve: Annotated[bool, typer.Option("--approve", help="promote although the gate says no")] = False,
-) -> None:
-    """Make a registered release the champion, when it passes the gate."""
-    from serving import show
-
-    with open_job(source, home) as job:
-        promotion = job.promote(version, approve)
-    out.print(show.promotion(promotion, job.source.name), markup=False)
-    if not promotion.promoted:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -191,7 +189,8 @@ def classify(source: SourceOption = "sample", home: HomeOption = None) -> None:
 
     with open_job(source, home) as job:
         live, folder = job.classify()
-    out.print(show.classes(folder, live.scheme))
+    out.print(show.classes(folder, live))
+    out.print(show.drift(folder), markup=False)
 
 
 @app.command()

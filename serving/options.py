@@ -37,6 +37,12 @@ GradeOption = Annotated[
     datetime | None,
     typer.Option("--grade-as-of", formats=["%Y-%m-%d"], help="the date that is graded; by default the end of the data"),
 ]
+HorizonOption = Annotated[
+    int | None,
+    typer.Option(
+        "--horizon", min=1, max=1000, help="days that churn, value and demand look ahead, instead of the settings'"
+    ),
+]
 SchemeOption = Annotated[str, typer.Option("--scheme", help="version of the classification scheme")]
 CustomersOption = Annotated[int, typer.Option("--customers", min=100, help="size of the sample company")]
 PortOption = Annotated[int, typer.Option("--port", min=1, max=65535)]
@@ -49,14 +55,16 @@ def as_day(value: datetime | None) -> date | None:
 
 
 @contextmanager
-def open_job(source: str, home: Path | None, raw: Path | None = None, scheme: str = "2026-01") -> Iterator[Job]:
+def open_job(
+    source: str, home: Path | None, raw: Path | None = None, scheme: str = "2026-01", horizon: int | None = None
+) -> Iterator[Job]:
     """The steps of one source, with a progress bar while they run."""
     described = load_source(source)
     from serving.steps import Job
 
     workspace = Workspace(home or Path("data") / described.name)
     with progress_bars() as progress:
-        yield Job(described, workspace, raw, scheme, progress)
+        yield Job(described, workspace, raw, scheme, progress, horizon)
 
 
 @contextmanager

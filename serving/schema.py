@@ -129,6 +129,7 @@ class Score(BaseModel):
     value: float | None
     unit: str
     percentile: float | None = Field(description="0 to 100, within the base of the grading snapshot")
+    rung: str = Field(description="how the task is answered: lightgbm, btyd, rfm, or rules (no model, no score)")
 
 
 class CustomerClass(BaseModel):
@@ -162,12 +163,20 @@ class CustomerScore(BaseModel):
     live: Version
 
 
+class Rung(BaseModel):
+    """Where a task stands on the ladder, and what is missing for the rung above; empty at the top."""
+
+    name: str
+    missing: str
+
+
 class ReleaseOut(BaseModel):
     """What is live, and what the data did not allow."""
 
     live: Version
     source: str
     tasks: list[str]
+    rungs: dict[str, Rung]
     skipped: dict[str, str]
     horizon_days: int
     tested_at: date

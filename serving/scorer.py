@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from classification.grade import Graded, LiveSet
+from classification.grade import Graded, LiveSet, class_name
 from features.calendar import zone
 from features.catalogue import PROGRAM
 from features.online import Event, feature_row
 from features.tables.privacy import Pseudonyms
 from serving.schema import EventIn, ScoreRequest
-from training.recipes import CHURN, RECIPES, VALUE
+from training.recipes import DEMAND, INTENT, RECIPES, SEGMENTS, VALUE
 from training.registry import model_name
 
-UNITS = {CHURN.name: "probability", VALUE.name: "minor currency units"}
+UNITS = {
+    VALUE.name: "minor currency units",
+    DEMAND.name: "orders",
+    INTENT.name: "number of the class",
+    SEGMENTS.name: "number of the segment",
+}
+"""Of all other answers the unit is a probability."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,14 @@ def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]
     return {
         "as_of": as_of.isoformat(),
         "scores": {
-            recipe.name: {
-                "value": _number(graded.scores[recipe.name][i]),
-                "unit": UNITS.get(recipe.name, "number of the segment"),
-                "percentile": _number(graded.percentiles[recipe.name][i])
-                if recipe.name in graded.percentiles
-                else None,
+            output: {
+                "value": _number(graded.scores[output][i]),
+                "unit": UNITS.get(output, "probability"),
+                "percentile": _number(graded.percentiles[output][i]) if output in graded.percentiles else None,
+                "rung": live.release.about["rungs"][recipe.name]["name"],
             }
             for recipe in RECIPES
+            for output in recipe.outputs
         },
         "standing": {name: _number(column[i]) for name, column in graded.standing.items()},
         "classes": {name: _class(live, name, str(column[i])) for name, column in graded.classes.items()},
@@ -82,7 +88,7 @@ def version(live: LiveSet) -> dict[str, Any]:
 
 def _class(live: LiveSet, dimension: str, code: str) -> dict[str, Any]:
     cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
-    return {"code": code, "name": live.scheme.dimensions[dimension].name_of(code), "at_least": _number(cutoff)}
+    return {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
 
 
 def _number(value: float | None) -> float | None:

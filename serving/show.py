@@ -9,8 +9,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from classification.grade import LiveSet, class_name
 from classification.promote import Promotion
-from classification.scheme import Scheme
 from features.catalogue import CATALOGUE
 from features.catalogue.page import window
 from features.population import POPULATION
@@ -50,7 +50,7 @@ def questions(report: dict[str, Any]) -> Table:
     table = _table(f"{report['cases']:,} cases", "task", "question", "yes", "no", "not known", "")
     if label is not None:
         counts = (f"{label[answer]:,}" for answer in ("positive", "negative", "unknown"))
-        table.add_row(label["name"], label["question"], *counts, "skipped: no recipe learns from cases yet")
+        table.add_row(label["name"], label["question"], *counts, "learnt by `scoring run`")
     for recipe in RECIPES:
         if label is None or recipe.name != label["name"]:
             table.add_row(recipe.name, recipe.question, "", "", "", "skipped: it needs events")
@@ -98,20 +98,25 @@ def quarantine(found: Mapping[tuple[str, str], int], wanted: Mapping[str, str]) 
 
 def verdicts(found: Sequence[Verdict], about: dict[str, Any]) -> Table:
     """Each task beside its best baseline, and what was skipped."""
-    title = f"On the customers of {about['tested_at']}, who were not trained on"
-    table = _table(title, "task", "metric", "model", "best baseline", "difference [95 %]", "customers")
+    title = "On outcomes that no model had seen"
+    table = _table(title, "task", "rung", "metric", "model", "best baseline", "difference [95 %]", "answers")
     for v in found:
         interval = f"{v.comparison.difference:+.4f} [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]"
         rival = f"{v.baseline:.4f} ({v.best_baseline})"
-        table.add_row(v.task, v.metric, f"{v.candidate:.4f}", rival, interval, f"{v.customers:,}")
+        rung = about["rungs"][v.task]["name"]
+        table.add_row(v.task, rung, v.metric, f"{v.candidate:.4f}", rival, interval, f"{v.customers:,}")
     for task in sorted(set(about["tasks"]) - {v.task for v in found}):
-        table.add_row(task, "", "fitted", "", "", "")
-    for task, why in about["skipped"].items():
-        table.add_row(task, "", f"skipped: {why}", "", "", "")
+        table.add_row(task, about["rungs"][task]["name"], "", "fitted", "", "", "")
     return table
 
 
-def classes(folder: Path, scheme: Scheme) -> Table:
+def ladder(about: dict[str, Any]) -> str:
+    """What is missing for the next rung, task by task."""
+    lines = [f"{task}: {rung['name']}; {rung['missing']}" for task, rung in about["rungs"].items() if rung["missing"]]
+    return "\n".join(["", "Below the highest rung:", *lines]) if lines else ""
+
+
+def classes(folder: Path, live: LiveSet) -> Table:
     """How the base falls into classes."""
     found = read_json(folder / "snapshot.json")
     everyone = found["customers"]
@@ -121,21 +126,27 @@ def classes(folder: Path, scheme: Scheme) -> Table:
     for name, sizes in found["classes"].items():
         total = sum(size["spend_365d"] for size in sizes.values()) or 1.0
         for i, (code, size) in enumerate(sizes.items()):
-            label = f"{code} {scheme.dimensions[name].name_of(code)}"
+            label = f"{code} {class_name(live, name, code)}"
             share, spend = size["customers"] / everyone, size["spend_365d"] / total
             table.add_row("" if i else name, label, f"{size['customers']:,}", f"{share:.1%}", f"{spend:.1%}")
     return table
+
+
+def drift(folder: Path) -> str:
+    """What a grading found moved since the one before."""
+    return "\n" + "\n".join(read_json(folder / "drift.json")["sentences"])
 
 
 def promotion(done: Promotion, source: str) -> str:
     """What the gate decided."""
     name = registry.model_name(source)
     if done.promoted:
-        gate = done.verdict if done.before or "worse than its" in done.verdict else f"the first one; {done.verdict}"
-        return f"\n{name} version {done.version} is live ({gate})."
+        approved = f"; approved by {done.approved_by}" if done.approved_by else ""
+        first = "the first one; " if done.before is None else ""
+        return f"\n{name} version {done.version} is live ({first}{done.verdict}{approved})."
     return (
         f"\n{name} version {done.version} was not promoted: {done.verdict}.\nVersion {done.before} stays live; "
-        f"to promote all the same: scoring promote --source {source} --version {done.version} --approve"
+        f"to promote all the same: scoring promote --source {source} --version {done.version} --approve NAME"
     )
 
 
@@ -180,6 +191,7 @@ def _probability(finding: Finding) -> str:
 
 
 TEXTS = {
+    "rung",
     "why",
     "state",
     "found",

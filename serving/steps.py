@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from classification.grade import FACTS, LiveSet, load_live_set, newest_snapshot
-from classification.grade import classify as grade
-from classification.promote import GATE_TAG, TASKS_TAG, Promotion, gate_verdict
+from classification.challenge import SETTINGS_TAG, Challenge, challenge
+from classification.grade import FACTS, LiveSet
+from classification.past import VALUE_DIMENSION, past_standings
+from classification.promote import Promotion
 from classification.promote import promote as pass_gate
 from classification.scheme import check_facts, load_scheme, scheme_text
+from classification.snapshots import classify as grade
+from classification.snapshots import load_live_set, newest_snapshot
 from features.company import Company
 from features.errors import InputError
 from features.progress import Progress, silent
@@ -28,15 +31,20 @@ from features.workspace import Workspace, read_json
 from serving import store
 from training import registry
 from training.backtest import plan_cuts
+from training.candidate import Order
 from training.candidate import train as fit_candidate
-from training.evaluate import Verdict, judge
+from training.drift.report import drift_report
+from training.ledger import read_ledger
 from training.needs import CLASSES, holdings, lacking
-from training.recipes import TRAINING, load_settings
+from training.recipes import SEGMENTS, TRAINING, Settings, load_settings
 from training.release import Release
 from training.review import publish
+from training.segments import SegmentModel
 from training.snapshots import Origin, read_cuts, read_origin, read_snapshots, write_snapshots
+from training.window import churn_window
 
 SAMPLE = "sample"
+YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class Job:
     raw: Path | None = None
     scheme: str = "2026-01"
     progress: Progress = silent
+    horizon_days: int | None = None
 
     def ingest(self, customers: int = 2_000, afresh: bool = False) -> Ingested:
         """What is new in the raw tables → events; the sample company writes its raw tables first."""
@@ -83,23 +92,32 @@ class Job:
 
     def features(self, as_of: date | None = None, grade_as_of: date | None = None) -> None:
         """Events → feature rows and labels at every date of the run."""
-        report, settings = self.report(), load_settings()
+        report, settings = self.report(), self.settings()
         first = date.fromisoformat(report["first_day"])
         cuts = plan_cuts(first, data_end(report), settings, as_of, grade_as_of)
-        origin = Origin(self.source.name, report["key"], Company.from_json(report["company"]), settings.horizon_days)
-        write_snapshots(self.workspace, origin, cuts, self.progress)
+        days = settings.horizon_days
+        known = min((cuts.grade, *cuts.tests(days)))  # nothing that a test date has yet to see
+        company = Company.from_json(report["company"])
+        active_days = churn_window(self.workspace.tables, known, company.timezone, days, settings.fewest_returns)
+        origin = Origin(self.source.name, report["key"], company, days, active_days)
+        write_snapshots(self.workspace, origin, cuts, settings.potential_days, self.progress)
+
+    def settings(self) -> Settings:
+        """configs/training.yaml, with the horizon that was asked for instead of its own."""
+        found = load_settings()
+        return found if self.horizon_days is None else found.model_copy(update={"horizon_days": self.horizon_days})
 
     def lacking(self) -> dict[str, str]:
         """Task → what the data lack for it; empty for one that they allow."""
         self.report()
-        return lacking(holdings(self.workspace.tables), load_settings())
+        return lacking(holdings(self.workspace.tables), self.settings())
 
     def train(self) -> Release:
         """Feature rows → a candidate, judged on the test date and refitted.
 
         Raises InputError where the events are of kinds that neither a model nor the scheme looks at.
         """
-        cuts, settings, origin = read_cuts(self.workspace), load_settings(), self._origin()
+        cuts, origin, settings = read_cuts(self.workspace), self._origin(), self.settings()
         if lacks := self.lacking()[CLASSES]:
             raise InputError(
                 self.workspace.tables,
@@ -107,12 +125,12 @@ class Job:
                 "events that the models and the scheme look at",
                 f"`scoring source check {self.source.name}` tells which tasks need what.",
             )
-        if settings.horizon_days != origin.horizon_days:
+        if settings.looks != cuts.looks:
             raise InputError(
                 TRAINING,
-                f"horizon_days {settings.horizon_days}",
-                f"{origin.horizon_days}, the horizon of the labels at hand",
-                "Run `scoring features` again.",
+                f"horizons of {_days(settings.looks)} days",
+                f"{_days(cuts.looks)}, those of the labels at hand",
+                "Run `scoring features` again, or name the same --horizon.",
             )
         self.check()
         source = self.source
@@ -122,21 +140,58 @@ class Job:
             "currency": source.currency,
             "decimals": source.decimals,
         }
-        return fit_candidate(self.workspace, cuts, settings, about, scheme_text(self.scheme), self.progress)
+        dimension = load_scheme(self.scheme).dimensions.get(VALUE_DIMENSION)
+        days = settings.potential_days
+        standings = past_standings(self.workspace, cuts, dimension, days) if dimension else {}
+        rivals = self._rivals(settings)
+        champion = self._champion()
+        segments = champion.models.get(SEGMENTS.name) if champion else None
+        order = Order(
+            about,
+            scheme_text(self.scheme),
+            settings,
+            origin.active_days,
+            standings,
+            rivals,
+            segments if isinstance(segments, SegmentModel) else None,
+        )
+        return fit_candidate(self.workspace, cuts, order, self.progress)
 
-    def evaluate(self) -> tuple[int, list[Verdict]]:
-        """The candidate beside the baselines, logged and registered; returns its version."""
-        self.progress("compare with the baselines", 0, 1)
-        verdicts = judge(self.workspace)
-        self.progress("compare with the baselines", 1, 1)
-        about = read_json(self.workspace.training / "release" / "release.json")
+    def evaluate(self) -> tuple[int, Challenge]:
+        """The candidate beside the baselines and the champion, logged and registered; returns its version."""
+        about = read_json(self.workspace.needs(self.workspace.training / "release", "scoring train") / "release.json")
         self._check_source(about["source"], self.workspace.training)
-        tags = {GATE_TAG: gate_verdict(verdicts), TASKS_TAG: " ".join(about["tasks"])}
-        return publish(self.workspace, self.source.name, verdicts, tags, self.progress), verdicts
+        self.progress("compare with the baselines", 0, 1)
+        base = read_snapshots(self.workspace, [read_cuts(self.workspace).grade])[0]
+        found = challenge(self.workspace, self._champion(), base, self._origin())
+        self.progress("compare with the baselines", 1, 1)
+        version = publish(self.workspace, self.source.name, found.verdicts, found.extras(), self.progress)
+        return version, found
 
-    def promote(self, version: int | None = None, approve: bool = False) -> Promotion:
-        """A registered release → the champion, when it passes the gate."""
-        return pass_gate(self.source.name, version, approve)
+    def _champion(self) -> Release | None:
+        """The release that is live; None when there is none, or when it was made with other feature definitions, so
+        that it cannot answer for this base."""
+        version = registry.champion_version(self.source.name)
+        if version is None or not registry.answers_here(self.source.name, version):
+            return None
+        return registry.fetch(self.source.name, version)
+
+    def _rivals(self, settings: Settings) -> dict[str, Settings]:
+        """The recipes of the champion and of what was live in the last twelve months, where they are other ones than
+        the candidate's and look as far ahead: v<version> → settings."""
+        name, found = self.source.name, {}
+        champion = registry.champion_version(name)
+        lately = read_ledger(name).released_since(datetime.now(UTC) - YEAR)
+        for version in sorted({*lately, *([champion] if champion else [])}):
+            said = registry.tags_of(name, version).get(SETTINGS_TAG)
+            recipe = Settings.model_validate_json(said) if said else settings
+            if recipe.boosting != settings.boosting and recipe.looks == settings.looks:
+                found[f"v{version}"] = recipe
+        return found
+
+    def promote(self, version: int | None = None, approve: str = "", by: str = "") -> Promotion:
+        """A registered release → the champion, when it passed the gate or `approve` lets it."""
+        return pass_gate(self.source.name, version, approve, by)
 
     def classify(self) -> tuple[LiveSet, Path]:
         """The champion grades the base at the grading date; the store gets the result."""
@@ -147,6 +202,7 @@ class Job:
         live, folder = grade(self.workspace, release, base, origin)
         self.progress("classify", 1, 1)
         store.publish(self.workspace, live, folder, self.progress)
+        drift_report(self.workspace, release, base.as_of, folder, self.progress)
         return live, folder
 
     def live(self) -> tuple[LiveSet, Pseudonyms, Path]:
@@ -177,6 +233,10 @@ class Job:
 
     def _check_source(self, found: str, place: Path) -> None:
         check_source(found, self.source.name, place)
+
+
+def _days(looks: tuple[tuple[int, ...], ...]) -> str:
+    return ", ".join(map(str, sorted({days for look in looks for days in look})))
 
 
 def check_source(found: str, wanted: str, place: Path) -> None:

@@ -27,7 +27,7 @@ from features.tables.merges import read_merges
 from features.tables.rewrite import Rewritten, digest
 from features.workspace import Workspace, damaged
 from serving.scorer import record
-from training.recipes import RECIPES
+from training.recipes import OUTPUTS
 
 BATCH = 50_000
 
@@ -165,6 +165,6 @@ def _graded(live: LiveSet, table: pa.Table) -> Graded:
         return {name: table[f"{prefix}_{name}"].to_numpy().astype(float) for name in names}
 
     classes = {n: table[f"class_{n}"].to_numpy(zero_copy_only=False).astype(str) for n in live.scheme.dimensions}
-    scores = numbers("score", tuple(recipe.name for recipe in RECIPES))
+    scores = numbers("score", OUTPUTS)
     standing = {each.name: table[each.name].to_numpy().astype(float) for each in POPULATION}
     return Graded(scores, numbers("percentile", RANKED), standing, classes, table["code"].to_pylist())

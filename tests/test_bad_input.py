@@ -176,15 +176,15 @@ def test_one_companys_workspace_is_not_anothers(shop: Shop, scoring: Scoring, sa
 
 
 def test_labels_of_another_horizon_are_refused(sample: Ran, monkeypatch: pytest.MonkeyPatch, scoring: Scoring) -> None:
-    """A release that says 30 days must not be trained on labels of 90."""
+    """A release that says 60 days must not be trained on labels of 90."""
     from serving import steps
     from training.recipes import load_settings
 
-    changed = load_settings().model_copy(update={"horizon_days": 30})
+    changed = load_settings().model_copy(update={"horizon_days": 60})
     monkeypatch.setattr(steps, "load_settings", lambda: changed)
     code, error = scoring("train", "--source", "sample", "--home", sample.workspace.home)
     assert code == 2
-    check(error, ["horizon_days 30", "90", "scoring features"])
+    check(error, ["60", "30, 90, 180", "scoring features", "--horizon"])
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////proc/none/mlflow.db", "foo://x"])
@@ -210,7 +210,7 @@ def test_damaged_files_are_named(sample: Ran, tmp_path: Path, scoring: Scoring) 
         ("features/cuts.json", "train"),
         ("features/features.parquet/part-00000.parquet", "train"),
         ("training/run.json", "evaluate"),
-        ("training/churn.parquet", "evaluate"),
+        ("training/predictions/churn.parquet", "evaluate"),
     ):
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(sample.workspace.home, home)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.conftest import real_data
+
 pytest.importorskip("polars")
 
 
@@ -31,3 +33,25 @@ def test_the_ingest_benchmark_prints_a_line_per_target() -> None:
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [list(line) for line in lines] == 3 * [["name", "target", "measured", "unit", "holds"]]
+
+
+@pytest.mark.real
+def test_the_segments_benchmark_prints_a_line_per_target() -> None:
+    """`--quick --json`: JSON lines and nothing else."""
+    real_data("cdnow/CDNOW_master.txt.gz")
+    call = [sys.executable, "-m", "benchmarks.segments", "--quick", "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(line) for line in lines] == 7 * [["name", "target", "measured", "unit", "holds"]]
+
+
+@pytest.mark.real
+def test_the_models_benchmark_prints_a_line_per_target() -> None:
+    """`--quick --json`: JSON lines and nothing else."""
+    real_data("cdnow/CDNOW_master.txt.gz")
+    call = [sys.executable, "-m", "benchmarks.models", "--quick", "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(line) for line in lines] == 11 * [["name", "target", "measured", "unit", "holds"]]

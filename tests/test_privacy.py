@@ -424,7 +424,7 @@ def test_who_objects_is_not_scored(sample_copy: Ran, client: httpx.Client, pseud
     ids = set(map(pseudonyms.of, objectors))
     workspace = sample_copy.workspace
     for path in (workspace.features / "features.parquet", workspace.features / "labels.parquet",
-                 workspace.features / "attributes.parquet", workspace.training / "churn.parquet",
+                 workspace.features / "attributes.parquet", workspace.training / "predictions" / "churn.parquet",
                  sample_copy.folder / "grades.parquet"):  # fmt: skip
         assert ids.isdisjoint(pq.read_table(path)["customer_id"].to_pylist()), path
     for id_ in objectors:

@@ -1,8 +1,11 @@
-"""Which dates train, which date tests, which date is graded: no target of a training date reaches past the test."""
+"""Which dates train, which dates test, which date is graded: no target of a training date reaches past a test.
+
+All dates but the graded one lie on a grid, `step_days` apart, that the test date belongs to. Each horizon has test
+dates and training dates of its own on it, because a longer one closes later.
+"""
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -16,37 +19,77 @@ from training.recipes import Settings
 class Cuts:
     """The dates of one run. All are as_of dates: features use days before them.
 
-    test: its labels judge the models; train: their labels close on or before `test`; refit: their labels close on or
-    before `grade`, for the models that are served; grade: the day after the last day that is known. Data too short to
-    train and to test have no train and no refit dates, and `test` is `grade`: its labels are not known.
+    looks: for each question the days its labels look ahead, the judged ones first; test: the latest date that judges;
+    grade: the day that is graded; end: the day after the last of the data; earliest: no training date before it.
     """
 
+    looks: tuple[tuple[int, ...], ...]
     test: date
-    train: tuple[date, ...]
-    refit: tuple[date, ...]
     grade: date
+    end: date
+    earliest: date
+    step_days: int
+    snapshots: int
+    test_dates: int
 
-    def to_json(self) -> dict[str, Any]:
-        """The dates as ISO texts."""
-        many = {name: [day.isoformat() for day in getattr(self, name)] for name in ("train", "refit")}
-        return {"test": self.test.isoformat(), "grade": self.grade.isoformat(), **many}
+    def tests(self, horizon_days: int) -> tuple[date, ...]:
+        """The dates that judge predictions of a horizon, in order: each has closed labels, a training date before it,
+        and outcomes apart from the next one's. Empty: the data are too short."""
+        found: list[date] = []
+        latest = min(self.test, self.end - timedelta(days=horizon_days))
+        while len(found) < self.test_dates:
+            day = self._on_grid(latest)
+            if not self.train(day, horizon_days):
+                break
+            found.append(day)
+            latest = day - timedelta(days=horizon_days)
+        return tuple(sorted(found))
 
-    @staticmethod
-    def from_json(found: dict[str, Any]) -> Cuts:
-        """What `to_json` gave."""
-        test, grade = (date.fromisoformat(found[name]) for name in ("test", "grade"))
-        train, refit = (tuple(map(date.fromisoformat, found[name])) for name in ("train", "refit"))
-        return Cuts(test, train, refit, grade)
+    def train(self, at: date, horizon_days: int) -> tuple[date, ...]:
+        """The last dates whose labels close on or before `at`: those that a model for that date learns from."""
+        last = self._on_grid(at - timedelta(days=horizon_days))
+        dates = (last - timedelta(days=self.step_days * k) for k in range(self.snapshots))
+        return tuple(sorted(day for day in dates if day >= self.earliest))
 
     @property
-    def labelled(self) -> tuple[date, ...]:
-        """All dates that need labels, in order."""
-        return tuple(sorted({self.test, *self.train, *self.refit})) if self.train else ()
+    def labelled(self) -> frozenset[tuple[date, int]]:
+        """Every date with every horizon whose labels are needed."""
+        found: set[tuple[date, int]] = set()
+        for look in self.looks:
+            tests = self.tests(look[0])
+            found |= {(day, look[0]) for day in tests}
+            found |= {(day, days) for days in look for at in (*tests, self.grade) for day in self.train(at, days)}
+        return frozenset(found)
 
     @property
     def all(self) -> tuple[date, ...]:
         """All dates that need features, in order."""
-        return tuple(sorted({*self.labelled, self.test, self.grade}))
+        return tuple(sorted({self.grade, *(day for day, _ in self.labelled)}))
+
+    def closings(self, horizon_days: int) -> tuple[date, ...]:
+        """The dates on which the labels of a horizon close, in order."""
+        return tuple(sorted(closes(day, days) for day, days in self.labelled if days == horizon_days))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that the dates follow from."""
+        days = {name: getattr(self, name).isoformat() for name in _DATES}
+        return days | {name: getattr(self, name) for name in _NUMBERS} | {"looks": [list(look) for look in self.looks]}
+
+    @staticmethod
+    def from_json(found: dict[str, Any]) -> Cuts:
+        """What `to_json` gave."""
+        said: dict[str, Any] = {name: date.fromisoformat(found[name]) for name in _DATES}
+        said |= {name: found[name] for name in _NUMBERS}
+        return Cuts(looks=tuple(tuple(look) for look in found["looks"]), **said)
+
+    def _on_grid(self, latest: date) -> date:
+        """The last date of the grid that is not after `latest`."""
+        steps = (latest - self.test).days // self.step_days
+        return self.test + timedelta(days=steps * self.step_days)
+
+
+_DATES = ("test", "grade", "end", "earliest")
+_NUMBERS = ("step_days", "snapshots", "test_dates")
 
 
 def plan_cuts(
@@ -54,8 +97,8 @@ def plan_cuts(
 ) -> Cuts:
     """The dates of a run over data of [first_day, data_end).
 
-    test: by default the latest date whose labels close; grade: by default `data_end`. Data too short for a training
-    date have `grade` alone. Raises InputError where a date asked for has no labels, or no training date before it.
+    test: by default the latest date whose labels of `horizon_days` close by `grade`; grade: by default `data_end`.
+    Raises InputError where a date that was asked for has no labels, or no training date before it.
     """
     horizon = timedelta(days=settings.horizon_days)
     for option, day in (("--as-of", test), ("--grade-as-of", grade)):
@@ -63,37 +106,30 @@ def plan_cuts(
             raise InputError(
                 option, str(day), f"a date from {first_day} to {data_end}, the day after the last of the data"
             )
-    end = grade or data_end
     latest = data_end - horizon
     if test is not None and test > latest:
         raise InputError(
             "--as-of",
             f"{test}, whose labels close on {closes(test, settings.horizon_days)}",
             f"a date up to {latest}: the data end on {data_end - timedelta(days=1)}",
-            f"Choose an earlier date, or a horizon below {settings.horizon_days} days in configs/training.yaml.",
+            f"Choose an earlier date, or a horizon below {settings.horizon_days} days.",
         )
-    earliest = first_day + timedelta(days=settings.history_days)
-    chosen = test or end - horizon
-    train = _monthly(chosen - horizon, settings.snapshots, earliest)
-    refit = _monthly(end - horizon, settings.snapshots, earliest)
-    if (not train or not refit) and test is None and grade is None:
-        return Cuts(end, (), (), end)
-    if not train or not refit:
+    cuts = Cuts(
+        looks=settings.looks,
+        test=test or (grade or data_end) - horizon,
+        grade=grade or data_end,
+        end=data_end,
+        earliest=first_day + timedelta(days=settings.history_days),
+        step_days=settings.step_days,
+        snapshots=settings.snapshots,
+        test_dates=settings.test_dates,
+    )
+    learns = cuts.tests(settings.horizon_days) and cuts.train(cuts.grade, settings.horizon_days)
+    if not learns and (test or grade):
         raise InputError(
             "--as-of" if test else "--grade-as-of",
             f"{test or grade}: no date to train on after {settings.history_days} days of history, with labels in time",
             f"at least {settings.history_days + 2 * settings.horizon_days} days of data to train and test",
             f"The data begin on {first_day}. Choose a later date, or bring more history.",
         )
-    return Cuts(chosen, train, refit, end)
-
-
-def _monthly(last: date, count: int, earliest: date) -> tuple[date, ...]:
-    """`last` and the same day of the months before it, at most `count`, none before `earliest`; in order."""
-    dates = [_months_before(last, k) for k in range(count)]
-    return tuple(sorted(day for day in dates if day >= earliest))
-
-
-def _months_before(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    return cuts

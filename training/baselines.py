@@ -13,8 +13,8 @@ from training.btyd import MODELS
 from training.models.alone import BtydAmount, BtydSilence
 from training.models.cells import fit_cells
 from training.models.inputs import Examples, log_plus
-from training.models.ladder import Question
 from training.models.linear import columns_of, fit_logistic, fit_platt
+from training.models.rungs import Question
 from training.recipes import CHURN, Recipe
 from training.rhythm import Rhythm, fit_rhythm
 

@@ -78,11 +78,14 @@ def importance(found: Contributions) -> list[tuple[str, float]]:
     return [(found.names[i], float(mean[i])) for i in np.argsort(-mean, kind="stable") if mean[i] > 0]
 
 
-def sentence(reason: Reason, moves: str) -> str:
-    """A reason in plain words: `Days since the last purchase: 212 days, raises the probability to leave`."""
+def sentence(reason: Reason, moves: str, decimals: int = 2) -> str:
+    """A reason in plain words: `Days since the last purchase: 212 days, raises the probability to leave`.
+
+    decimals: of the currency; amounts are told in major units.
+    """
     name, value, contribution = reason
     verb = "raises" if contribution > 0 else "lowers"
-    said = _said(value, UNITS.get(name, "1"))
+    said = _said(value, UNITS.get(name, "1"), decimals)
     return f"{_short(DOCS[name])}: {said}, {verb} {moves}"
 
 
@@ -96,10 +99,10 @@ def _short(doc: str) -> str:
     return doc.split(";")[0].split(" (")[0].rstrip(".")
 
 
-def _said(value: float, unit: str) -> str:
+def _said(value: float, unit: str, decimals: int) -> str:
     if not np.isfinite(value):
         return "not known"
     if unit == "minor currency units":
-        return f"{value / 100:,.2f}"
+        return f"{value / 10**decimals:,.{decimals}f}"
     number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.3g}"
     return number if unit in ("1", "nats") else f"{number} {unit}"

@@ -72,6 +72,7 @@ def lift_top_tenth(y: Array, score: Array, weight: Array) -> float:
 METRICS: dict[str, dict[str, Metric]] = {
     "probability": {"auc": auc, "log_loss": log_loss, "ece": ece, "lift_top_tenth": lift_top_tenth},
     "amount": {"ngini": ngini, "bias": bias, "rmse": rmse, "lift_top_tenth": lift_top_tenth},
+    "count": {"ngini": ngini, "bias": bias, "rmse": rmse, "lift_top_tenth": lift_top_tenth},
 }
 """By what is predicted; the first metric of each is the one that decides."""
 

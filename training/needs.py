@@ -49,16 +49,20 @@ NEEDS = (
     Need(CLASSES, (("purchase",),)),
     Need("churn", (("purchase",),), history=True, buyers=True),
     Need("value", (("purchase",),), amounts=True, history=True, buyers=True),
-    Need("segments", (("purchase",),), amounts=True),
+    Need("demand", (("purchase",),), history=True, buyers=True),
+    Need("intent", (("purchase",),), history=True, buyers=True),
+    Need("potential", (("purchase",),), history=True, buyers=True),
+    Need("segments", (("purchase",),)),
     Need("arrears", (("invoice_due",), ("payment",)), history=True),
     Need("laundering", (("transfer_in", "transfer_out"),)),
 )
 """The classes of the scheme, and the tasks."""
 
 
-def days_needed(settings: Settings) -> int:
-    """The shortest history that has a training date, a test date after its labels have closed, and labels for that."""
-    return settings.history_days + 2 * settings.horizon_days
+def days_needed(settings: Settings, horizon_days: int | None = None, tested: bool = True) -> int:
+    """The shortest history with a training date whose labels close: before a test date whose labels close in turn, or
+    untested, before the end of the data. horizon_days: by default that of churn and value."""
+    return settings.history_days + (1 + tested) * (horizon_days or settings.horizon_days)
 
 
 def holdings(tables: Path) -> Holdings:

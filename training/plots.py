@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -12,11 +12,21 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.metrics import tenths
+from training.segments import Segment, described
 
 Array = NDArray[np.float64]
 
 STYLE: dict[Any, Any] = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 10, "figure.dpi": 110}
 INK, RIVAL, GREY = "#1f5f8b", "#c8553d", "#9a9a9a"
+PROFILE_TITLES = {
+    "recency_days": "days since\nlast purchase",
+    "tenure_days": "days since\nfirst purchase",
+    "orders": "orders\never",
+    "orders_365d": "orders\nof 365 days",
+    "spend_per_order": "spend\nper order",
+    "spend_365d": "spend\nof 365 days",
+    "spend": "spend\never",
+}
 
 
 def calibration(actual: Array, candidate: Array, rival: Array, rival_name: str, unit: str) -> bytes:
@@ -61,28 +71,71 @@ def distribution(candidate: Array, label: str, log: bool) -> bytes:
     axes.hist(shown, bins=40, color=INK)
     axes.set_xlabel(f"log₁₀(1 + {label})" if log else label)
     axes.set_ylabel("customers")
-    axes.set_title("Scores of the customers of the test date")
+    axes.set_title("Scores of the customers of the test dates")
     return _png(figure)
 
 
-def segment_profile(profile: Sequence[Mapping[str, float]], columns: Sequence[str]) -> bytes:
-    """Heat map: each segment's median beside the others', darker is more; the numbers are the medians."""
-    table = np.array([[segment[column] for column in columns] for segment in profile])
-    low, high = table.min(axis=0), table.max(axis=0)
-    shade = (table - low) / np.where(high > low, high - low, 1)
-    figure, axes = _figure(width=11, height=1.2 + 0.5 * len(profile))
-    axes.imshow(shade, cmap="Blues", aspect="auto", vmin=0, vmax=1.3)
-    for (i, j), number in np.ndenumerate(table):
-        axes.text(j, i, f"{number:,.0f}", ha="center", va="center", color="white" if shade[i, j] > 0.8 else "black")
-    axes.set_xticks(range(len(columns)), [column.replace("_", " ") for column in columns])
-    names = [
-        f"segment {k}: {s['customers']:.0%} of customers, {s['revenue']:.0%} of revenue"
-        for k, s in enumerate(profile, 1)
-    ]
-    axes.set_yticks(range(len(profile)), names)
+def importance(names: Sequence[str], weight: Array, unit: str, most: int = 15) -> bytes:
+    """Mean size of what each feature adds to a customer's score, largest first. weight (names,)."""
+    order = np.argsort(-weight, kind="stable")[:most][::-1]
+    figure, axes = _figure(height=1.0 + 0.26 * len(order))
+    axes.barh([names[i].replace("_", " ") for i in order], weight[order], color=INK)
+    axes.set_xlabel(f"mean |contribution| to the {unit}")
+    axes.set_title("What the scores rest on")
+    return _png(figure)
+
+
+def dependence(features: Sequence[tuple[str, Array, Array]], unit: str) -> bytes:
+    """How the contribution of each feature goes with its value: a dot per customer. features: name, value (n,),
+    contribution (n,); nulls are drawn at the left, in another colour."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 5.6), layout="constrained")
+        panels = figure.subplots(2, 3).ravel()
+    for axes, (name, value, contribution) in zip(panels, features, strict=False):
+        known = np.isfinite(value)
+        shown = _spread(value[known])
+        axes.scatter(shown, contribution[known], s=4, alpha=0.35, color=INK, linewidths=0)
+        if not known.all():
+            left = shown.min() - 0.06 * np.ptp(shown) - 0.05 if known.any() else 0.0
+            axes.scatter(
+                np.full((~known).sum(), left), contribution[~known], s=4, alpha=0.35, color=RIVAL, linewidths=0
+            )
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        axes.set_xlabel(f"{name.replace('_', ' ')}{' (log scale)' if _skewed(value[known]) else ''}")
+    for axes in panels[len(features) :]:
+        axes.set_visible(False)
+    figure.supylabel(f"contribution to the {unit}")
+    figure.suptitle("How scores go with features: a dot per customer; red at the left: not known")
+    return _png(figure)
+
+
+def _skewed(value: Array) -> bool:
+    """Whether most of the range is nearly empty, so that a logarithm shows more."""
+    if value.size == 0 or value.min() < 0:
+        return False
+    return bool(value.max() > 20 * max(float(np.median(value)), 1.0))
+
+
+def _spread(value: Array) -> Array:
+    return np.asarray(np.log10(1 + value) if _skewed(value) else value)
+
+
+def segment_profile(profile: Sequence[Segment], decimals: int = 2) -> bytes:
+    """Heat map: a row per segment with its name and sizes, a column per feature. The number is the median, the darker
+    the more of all customers have less. decimals: of the currency; amounts are shown in major units."""
+    columns = [name for name in profile[0].medians if name in PROFILE_TITLES]
+    shade = np.array([[segment.standing[name] for name in columns] for segment in profile])
+    figure, axes = _figure(width=14, height=1.6 + 0.5 * len(profile))
+    axes.imshow(shade, cmap="Blues", aspect="auto", vmin=0, vmax=1.25)
+    for (i, j), dark in np.ndenumerate(shade):
+        per = 10.0**decimals if columns[j].startswith("spend") else 1.0
+        number = f"{profile[i].medians[columns[j]] / per:,.0f}"
+        axes.text(j, i, number, ha="center", va="center", color="white" if dark > 0.75 else "black")
+    axes.set_xticks(range(len(columns)), [PROFILE_TITLES[name] for name in columns])
+    axes.set_yticks(range(len(profile)), [f"{segment.number}: {described(segment)}" for segment in profile])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title("Segments by their medians (days; orders; minor currency units)")
+    axes.set_title("Segments by their medians; the darker, the more of all customers have less")
     return _png(figure)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +12,6 @@ from pydantic import Field
 
 from features.catalogue import POSITION
 from features.config import Config, load_config
-from training import labels
 
 Array = NDArray[np.float64]
 TRAINING = Path("configs/training.yaml")
@@ -21,42 +19,68 @@ TRAINING = Path("configs/training.yaml")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A question, the label that answers it, and the fewest examples with which the answer is worth giving.
+    """A question and how it is answered.
 
-    predicts: what the prediction is, and so how it is judged (`training.metrics.METRICS`). column, label: the label
-    feature and what makes the label of it (None: there is no right answer to learn from).
+    predicts: what the prediction is, and so how it is judged (`training.metrics.METRICS`). asked: of whom: all
+    customers, those who ever bought, those who bought lately (`Settings.fewest_returns`), or those of the lowest class
+    of value. outputs: the names of its answers; the first is judged and ranked.
     """
 
     name: str
     question: str
-    predicts: Literal["probability", "amount", "segment"]
-    column: str | None = None
-    label: Callable[[Array], Array] | None = None
+    predicts: Literal["probability", "amount", "count", "segment"]
+    asked: Literal["everyone", "bought", "active", "lowest class"]
     needs_amounts: bool = False
+    more_outputs: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of its answers."""
+        return (self.name, *self.more_outputs)
 
 
 CHURN = Recipe(
-    name="churn",
+    "churn",
     question="Will a customer who has bought lately buy nothing in the horizon?",
     predicts="probability",
-    column="orders_next",
-    label=labels.churn,
+    asked="active",
 )
 VALUE = Recipe(
-    name="value",
+    "value",
     question="How much will a customer spend in the horizon, returns counted against?",
     predicts="amount",
-    column="spend_next",
-    label=labels.value,
+    asked="bought",
     needs_amounts=True,
+)
+DEMAND = Recipe(
+    "demand",
+    question="How many orders will a customer place in the horizon?",
+    predicts="count",
+    asked="bought",
+)
+INTENT = Recipe(
+    "intent",
+    question="When will a customer buy next: within a month (1), a quarter (2), half a year (3), or later if ever (4)?",
+    predicts="probability",
+    asked="everyone",
+    more_outputs=("intent_interested", "intent_hesitant", "intent_not_now", "intent_never"),
+)
+POTENTIAL = Recipe(
+    "potential",
+    question="Will a customer of the lowest class of value belong to a higher one two quarters later?",
+    predicts="probability",
+    asked="lowest class",
 )
 SEGMENTS = Recipe(
-    name="segments",
+    "segments",
     question="Which customers are alike in how often, how lately, how regularly and how much they buy?",
     predicts="segment",
-    needs_amounts=True,
+    asked="bought",
 )
-RECIPES = (CHURN, VALUE, SEGMENTS)
+RECIPES = (CHURN, VALUE, DEMAND, INTENT, POTENTIAL, SEGMENTS)
+BY_NAME = {recipe.name: recipe for recipe in RECIPES}
+OUTPUTS = tuple(output for recipe in RECIPES for output in recipe.outputs)
+"""The names of all answers, in order."""
 
 
 class Boosting(Config):
@@ -71,17 +95,34 @@ class Boosting(Config):
 
 
 class Settings(Config):
-    """configs/training.yaml."""
+    """configs/training.yaml: what each number means stands there."""
 
     horizon_days: Annotated[int, Field(ge=1)]
-    active_days: Annotated[int, Field(ge=1)]
+    intent_days: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    potential_days: Annotated[int, Field(ge=1)]
+    fewest_returns: Annotated[float, Field(gt=0, lt=1)]
+    step_days: Annotated[int, Field(ge=1)]
     snapshots: Annotated[int, Field(ge=1)]
+    test_dates: Annotated[int, Field(ge=1)]
     history_days: Annotated[int, Field(ge=1)]
     fewest_customers: Annotated[int, Field(ge=1)]
     fewest_per_class: Annotated[int, Field(ge=1)]
-    segments: Annotated[int, Field(ge=2, le=9)]
+    fewest_repeaters: Annotated[int, Field(ge=1)]
     seed: int
     boosting: Boosting
+
+    def horizons(self, recipe: Recipe) -> tuple[int, ...]:
+        """The days a recipe looks ahead, the judged one first; none for segments."""
+        if recipe is SEGMENTS:
+            return ()
+        if recipe is INTENT:
+            return self.intent_days
+        return (self.potential_days if recipe is POTENTIAL else self.horizon_days,)
+
+    @property
+    def looks(self) -> tuple[tuple[int, ...], ...]:
+        """The horizons of every recipe that has some, each once."""
+        return tuple(dict.fromkeys(days for recipe in RECIPES if (days := self.horizons(recipe))))
 
 
 def load_settings(path: Path = TRAINING) -> Settings:
@@ -89,7 +130,12 @@ def load_settings(path: Path = TRAINING) -> Settings:
     return load_config(Settings, path, "the training settings")
 
 
-def eligible(rows: Array, active_days: int) -> NDArray[np.bool_]:
-    """Whom churn and value are asked of: customers who bought within `active_days` before as_of; shape (rows,)."""
+def asked(recipe: Recipe, rows: Array, active_days: int | None) -> NDArray[np.bool_]:
+    """Whom a recipe is asked of, shape (rows,), as far as features can tell: that `potential` is asked of the lowest
+    class is for those to say who know the classes. active_days: None takes everybody who ever bought for active."""
+    if recipe.asked == "everyone":
+        return np.ones(len(rows), bool)
     recency = rows[:, POSITION["recency_days"]]
-    return np.nan_to_num(recency, nan=np.inf) <= active_days
+    if recipe.asked == "active" and active_days is not None:
+        return np.nan_to_num(recency, nan=np.inf) <= active_days
+    return ~np.isnan(recency)

@@ -7,20 +7,24 @@ also a registered model of its own, so that its versions can be compared. Files 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from features.catalogue import NAMES
+from features.catalogue import FINGERPRINT, NAMES
 from features.errors import InputError
-from training.release import Release, load_release, manifest_digest
+from training.manifest import manifest_digest
+from training.release import Release, load_release
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -36,6 +40,7 @@ CHAMPION = "champion"
 DEFAULT_STORE = Path("mlruns")
 FLAVOUR = "customer_scoring"
 MANIFEST_TAG = "manifest_sha256"
+FEATURES_TAG = "features"
 
 
 def tracking_uri() -> str:
@@ -79,16 +84,35 @@ def artifact_root(source: str) -> str | None:
     return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts" / source).as_uri()
 
 
-def register(source: str, folder: Path, tasks: Mapping[str, str], tags: Mapping[str, str], description: str) -> int:
+def register(
+    source: str, folder: Path, tasks: Mapping[str, list[str]], tags: Mapping[str, str], description: str
+) -> int:
     """Register the release in `folder`, and each task's part of it, from inside a run; returns the release's version.
 
-    tasks: task → what its prediction is called. The digest of the manifest goes into a tag of the version: it lives
+    tasks: task → what its answers are called. The digest of the manifest goes into a tag of the version: it lives
     in the database, apart from the files it vouches for.
     """
-    for task, output in tasks.items():
-        _log_model(folder / task, model_name(source, task), task, {}, description, [output])
-    tags = {**tags, MANIFEST_TAG: manifest_digest(folder)}
-    return _log_model(folder, model_name(source), "release", tags, description, list(tasks.values()))
+    for task, outputs in tasks.items():
+        _log_model(folder / task, model_name(source, task), task, {}, description, _signature(outputs))
+    tags = {**tags, MANIFEST_TAG: manifest_digest(folder), FEATURES_TAG: FINGERPRINT}
+    signature = _signature([name for outputs in tasks.values() for name in outputs])
+    return _log_model(folder, model_name(source), "release", tags, description, signature)
+
+
+def register_model(
+    source: str, task: str, folder: Path, signature: ModelSignature, tags: Mapping[str, str], description: str
+) -> int:
+    """Register a model that is no part of a release, from inside a run; returns the version of `<source>.<task>`."""
+    return _log_model(folder, model_name(source, task), task, tags, description, signature)
+
+
+@contextmanager
+def downloaded(source: str, task: str, version: int) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A passing copy of a registered model's files, and the version's tags; InputError where there is none."""
+    found = _version(connect(), source, version, task)
+    with tempfile.TemporaryDirectory() as scratch, _quiet():
+        uri = f"models:/{model_name(source, task)}/{version}"
+        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch)), dict(found.tags)
 
 
 class _Flavour:
@@ -97,12 +121,17 @@ class _Flavour:
     __name__ = FLAVOUR
 
     @staticmethod
-    def save_model(path: str, mlflow_model: Model, folder: Path, outputs: list[str]) -> None:
+    def save_model(path: str, mlflow_model: Model, folder: Path, signature: ModelSignature) -> None:
         """Copy `folder` to `path` and add the MLmodel file."""
         shutil.copytree(folder, path)
-        mlflow_model.signature = ModelSignature(_doubles(NAMES), _doubles(outputs) if outputs else None)
+        mlflow_model.signature = signature
         mlflow_model.add_flavor(FLAVOUR, format="plain files: LightGBM text, JSON, YAML")
         mlflow_model.save(str(Path(path) / "MLmodel"))
+
+
+def _signature(outputs: Sequence[str]) -> ModelSignature:
+    """That of a model that reads feature rows."""
+    return ModelSignature(_doubles(NAMES), _doubles(outputs) if outputs else None)
 
 
 def _doubles(names: Sequence[str]) -> Schema:
@@ -110,10 +139,10 @@ def _doubles(names: Sequence[str]) -> Schema:
 
 
 def _log_model(
-    folder: Path, registered: str, name: str, tags: Mapping[str, str], description: str, outputs: list[str]
+    folder: Path, registered: str, name: str, tags: Mapping[str, str], description: str, signature: ModelSignature
 ) -> int:
     with _quiet():
-        info = Model.log(artifact_path=None, name=name, flavor=_Flavour(), folder=folder, outputs=outputs)
+        info = Model.log(artifact_path=None, name=name, flavor=_Flavour(), folder=folder, signature=signature)
         client = mlflow.MlflowClient()
         if not client.search_registered_models(f"name = '{registered}'"):
             client.create_registered_model(registered)
@@ -162,6 +191,11 @@ def tags_of(source: str, version: int) -> dict[str, str]:
     return dict(_version(connect(), source, version).tags)
 
 
+def answers_here(source: str, version: int) -> bool:
+    """Whether a release was made with this installation's feature definitions."""
+    return tags_of(source, version).get(FEATURES_TAG, FINGERPRINT) == FINGERPRINT
+
+
 def fetch(source: str, version: int | None = None) -> Release:
     """Load a release, by default the champion, every file checked against its manifest.
 
@@ -188,12 +222,14 @@ def fetch(source: str, version: int | None = None) -> Release:
         return load_release(folder, digest, number, uri)
 
 
-def _version(client: mlflow.MlflowClient, source: str, version: int) -> ModelVersion:
+def _version(client: mlflow.MlflowClient, source: str, version: int, task: str = SCORER) -> ModelVersion:
     try:
-        return client.get_model_version(model_name(source), str(version))
+        return client.get_model_version(model_name(source, task), str(version))
     except MlflowException as error:
         raise InputError(
-            f"{tracking_uri()}: {model_name(source)}", f"no version {version} ({error.error_code})", "a registered one"
+            f"{tracking_uri()}: {model_name(source, task)}",
+            f"no version {version} ({error.error_code})",
+            "a registered one",
         ) from None
 
 
@@ -221,6 +257,70 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of a registered model. run_id: the run that registered it; empty for one without a run."""
+
+    number: int
+    tags: dict[str, str]
+    run_id: str
+
+
+def versions(source: str, task: str = SCORER) -> list[Registered]:
+    """All versions of a registered model that were not deleted, oldest first; empty when there is no such model."""
+    client, found, token = connect(), list[ModelVersion](), None
+    with _reported():
+        while token != "":
+            page = client.search_model_versions(f"name = '{model_name(source, task)}'", page_token=token)
+            found, token = [*found, *page], page.token or ""
+    known = [Registered(int(each.version), dict(each.tags), str(each.run_id or "")) for each in found]
+    return sorted(known, key=lambda each: each.number)
+
+
+def append(source: str, task: str, about: int, tags: Mapping[str, str], description: str) -> int:
+    """Add a version without files to `<source>.<task>`, about a release's version; returns its number.
+
+    The database numbers versions one after the other, whoever adds them, and never uses a number again.
+    """
+    client, name = connect(), model_name(source, task)
+    with _reported(), _quiet():
+        if not client.search_registered_models(f"name = '{name}'"):
+            with suppress(MlflowException):  # another may just have made it
+                client.create_registered_model(name)
+        uri = f"models:/{model_name(source)}/{about}"
+        return int(client.create_model_version(name, uri, tags=dict(tags), description=description).version)
+
+
+def note(source: str, task: str, version: int, key: str, value: str) -> None:
+    """Set a tag of a version."""
+    with _reported():
+        connect().set_model_version_tag(model_name(source, task), str(version), key, value)
+
+
+def store_file() -> Path | None:
+    """The SQLite file of the registry; None where a server or another database keeps it."""
+    uri = tracking_uri()
+    return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
+
+
+def metrics_of(source: str, version: int) -> dict[str, float]:
+    """The metrics of the run that registered a version."""
+    client = connect()
+    run_id = _version(client, source, version).run_id
+    with _reported():
+        return dict(client.get_run(str(run_id)).data.metrics) if run_id else {}
+
+
+def comparison_page(source: str, one: int, other: int) -> str:
+    """The path in the UI that shows the runs of two versions side by side: their metrics, settings and pictures."""
+    client = connect()
+    runs = [str(_version(client, source, version).run_id) for version in (one, other)]
+    with _reported():
+        experiments = sorted({client.get_run(run).info.experiment_id for run in runs})
+    said = [quote(json.dumps(each, separators=(",", ":"))) for each in (runs, experiments)]
+    return f"/#/compare-runs?runs={said[0]}&experiments={said[1]}"
 
 
 def ui_command(host: str, port: int) -> list[str]:

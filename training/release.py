@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,18 @@ from numpy.typing import NDArray
 from features.catalogue import FINGERPRINT
 from features.errors import InputError
 from features.workspace import read_json, write_json
-from training.fit import LOADERS, Model
-from training.recipes import RECIPES, SEGMENTS, eligible
+from training.explain import Contributions
+from training.intent import IntentModel
+from training.manifest import check_manifest, write_manifest
+from training.models.inputs import Supervised
+from training.models.rungs import load_model
+from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, asked
 from training.segments import SegmentModel
 
 Array = NDArray[np.float64]
 
-MANIFEST = "manifest.json"
-MLFLOW_FILES = ("MLmodel", "registered_model_meta")
-"""What MLflow puts beside a release; nothing of it is read when serving."""
+TaskModel = Supervised | IntentModel | SegmentModel
+
 SCHEME_FILE = "scheme.yaml"
 DESCRIPTION = "release.json"
 
@@ -36,22 +38,34 @@ class Release:
     """
 
     about: dict[str, Any]
-    models: Mapping[str, Model]
+    models: Mapping[str, TaskModel]
     scheme: str
     version: int = 0
     digest: str = ""
 
     def score(self, rows: Array) -> dict[str, Array]:
-        """Every task's score per row: rows (n, features) → task → (n,); NaN where a task is not asked of a customer
-        or was skipped. One row and many give the same bits."""
-        scores = {recipe.name: np.full(len(rows), np.nan) for recipe in RECIPES}
-        asked = eligible(rows, self.about["active_days"])
+        """Every answer per row: rows (n, features) → output → (n,); NaN where a task is not asked of a customer or was
+        skipped. `potential` answers for everybody who bought: the classes say of whom it is asked. One row and many
+        give the same bits."""
+        scores = {output: np.full(len(rows), np.nan) for output in OUTPUTS}
         for name, model in self.models.items():
-            if name == SEGMENTS.name:
-                scores[name] = model.predict(rows, self.about["horizon_days"])
-            elif asked.any():
-                scores[name][asked] = model.predict(rows[asked], self.about["horizon_days"])
+            recipe = BY_NAME[name]
+            mask = asked(recipe, rows, self.about["active_days"])
+            if mask.any():
+                for output, answer in zip(recipe.outputs, self._answers(name, model, rows[mask]), strict=True):
+                    scores[output][mask] = answer
         return scores
+
+    def _answers(self, name: str, model: TaskModel, rows: Array) -> tuple[Array, ...]:
+        if isinstance(model, IntentModel):
+            return model.answers(rows)
+        return (model.predict(rows, self.horizon(name)),)
+
+    def horizon(self, task: str) -> int:
+        """The days that a task looks ahead; of `intent` the nearest."""
+        if task == INTENT.name:
+            return int(self.about["intent_days"][0])
+        return int(self.about["potential_days" if task == POTENTIAL.name else "horizon_days"])
 
     def save(self, folder: Path) -> None:
         """Write release.json, scheme.yaml, a folder per task, and the manifest of them all."""
@@ -60,7 +74,7 @@ class Release:
             model.save(folder / name)
         (folder / SCHEME_FILE).write_text(self.scheme, encoding="utf-8")
         write_json(folder / DESCRIPTION, self.about)
-        write_json(folder / MANIFEST, _digests(folder))
+        write_manifest(folder)
 
 
 def load_release(folder: Path, digest: str, version: int = 0, name: str = "") -> Release:
@@ -70,7 +84,7 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
     is called in errors, where the folder is a passing one. Raises InputError when
     a file was changed, added or lost, or when the release was made with other feature definitions.
     """
-    _check(folder, digest, name or str(folder))
+    check_manifest(folder, digest, name or str(folder))
     about = read_json(folder / DESCRIPTION)
     if about["features"] != FINGERPRINT:
         raise InputError(
@@ -79,36 +93,21 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
             f"{FINGERPRINT}, those of this installation",
             "Train a release with this version of the software, or serve it with the version that trained it.",
         )
-    loaders = {**LOADERS, SEGMENTS.name: SegmentModel.load}
-    models = {name: loaders[name](folder / name) for name in about["tasks"]}
+    models = {name: load_task(name, folder / name) for name in about["tasks"]}
     return Release(about, models, (folder / SCHEME_FILE).read_text(encoding="utf-8"), version, digest)
 
 
-def manifest_digest(folder: Path) -> str:
-    """SHA-256 of a release's manifest."""
-    return _sha256(folder / MANIFEST)
+def contributions(release: Release, task: str, rows: Array) -> Contributions | None:
+    """Why a task answers as it does for customers who have bought, rows (n, features); None for a task without a
+    model, and for segments."""
+    model = release.models.get(task)
+    if model is None or isinstance(model, SegmentModel):
+        return None
+    return model.explain(rows, release.horizon(task))
 
 
-def _check(folder: Path, digest: str, name: str) -> None:
-    """Raise InputError unless the manifest has that digest and every file is as the manifest says."""
-    if _sha256(folder / MANIFEST) != digest:
-        raise _changed(f"{name}: {MANIFEST}", _sha256(folder / MANIFEST), digest)
-    wanted = read_json(folder / MANIFEST)
-    found = _digests(folder)
-    for file in sorted(set(wanted) | set(found)):
-        if wanted.get(file) != found.get(file):
-            raise _changed(f"{name}: {file}", found.get(file, "no such file"), wanted.get(file, "no such file"))
-
-
-def _changed(place: str, found: str, wanted: str) -> InputError:
-    return InputError(place, found, wanted, "The release was changed after it was registered: it is refused.")
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """Relative path → SHA-256 of every file of a release, in order of path, but for MLflow's own and the manifest."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: _sha256(files[name]) for name in sorted(files) if name not in (MANIFEST, *MLFLOW_FILES)}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"
+def load_task(name: str, folder: Path) -> TaskModel:
+    """A task's model as it was saved."""
+    if name == SEGMENTS.name:
+        return SegmentModel.load(folder)
+    return IntentModel.load(folder) if name == INTENT.name else load_model(folder)

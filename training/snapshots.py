@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from features.progress import Progress, silent
 from features.tables.consents import read_consents
 from features.workspace import Workspace, read_json, read_parquet, staged, write_json
 from training.backtest import Cuts
-from training.labels import closes, label_features
+from training.labels import closes, label_features, orders_name, spend_name
 
 Array = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class Snapshot:
     """The base at `as_of`. ids (n,): pseudonyms; rows (n, features) in the catalogue's order, NaN for null;
-    labels: label feature → (n,), empty for a date whose labels have not closed."""
+    labels: label feature → (n,), for the horizons whose labels of this date are needed."""
 
     as_of: date
     ids: NDArray[np.object_]
@@ -37,27 +37,34 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Origin:
-    """What snapshots were computed from: the source, the key of its pseudonyms, the company, the labels' horizon."""
+    """What snapshots were computed from: the source, the key of its pseudonyms, the company.
+
+    horizon_days: of churn, value and demand; active_days: the silence after which churn is not asked any more, None
+    for everybody who ever bought.
+    """
 
     source: str
     key: str
     company: Company
     horizon_days: int
+    active_days: int | None
 
 
-def write_snapshots(workspace: Workspace, origin: Origin, cuts: Cuts, progress: Progress = silent) -> None:
-    """Compute features and labels of all dates of `cuts` into `workspace.features`, all or nothing.
+def write_snapshots(
+    workspace: Workspace, origin: Origin, cuts: Cuts, potential_days: int, progress: Progress = silent
+) -> None:
+    """Compute features and labels of all dates of `cuts` into `workspace.features`, all or nothing; features also at
+    the dates on which `potential` sees what has become of customers.
 
     Who objects to profiling today is left out, whatever the date.
     """
-    company, horizon_days = origin.company, origin.horizon_days
-    labels = label_features(horizon_days)
-    ends = [closes(day, horizon_days) for day in cuts.labelled]
+    company, dates = origin.company, sorted({*cuts.all, *cuts.closings(potential_days)})
+    horizons = sorted({days for _, days in cuts.labelled})
+    ends = sorted({closes(day, days) for day, days in cuts.labelled})
     objected = read_consents(workspace.tables).no_profiling
     with staged(workspace.features) as folder:
-        write_features(
-            workspace.tables, company, CATALOGUE, cuts.all, folder / "features.parquet", progress, but=objected
-        )
+        write_features(workspace.tables, company, CATALOGUE, dates, folder / "features.parquet", progress, but=objected)
+        labels = label_features(horizons or [origin.horizon_days])
         write_features(workspace.tables, company, labels, ends, folder / "labels.parquet", but=objected)
         attributes = without(attribute_table(workspace.tables, cuts.all), objected)
         pq.write_table(attributes, folder / "attributes.parquet", compression="zstd")
@@ -79,20 +86,39 @@ def read_origin(workspace: Workspace) -> Origin:
 def read_snapshots(workspace: Workspace, dates: Sequence[date]) -> list[Snapshot]:
     """The snapshots of `dates`, in their order, without those who objected to profiling since they were written."""
     folder = workspace.needs(workspace.features, "scoring features")
-    horizon = timedelta(days=read_json(folder / "cuts.json")["horizon_days"])
+    needed = read_cuts(workspace).labelled
     objected = read_consents(workspace.tables).no_profiling
     features = without(read_parquet(folder / "features.parquet"), objected)
     labels = read_parquet(folder / "labels.parquet")
-    return [_snapshot(day, _at(features, day), _at(labels, day + horizon)) for day in dates]
+    return [_snapshot(day, features, labels, [days for date_, days in needed if date_ == day]) for day in dates]
 
 
-def _snapshot(day: date, features: pa.Table, labels: pa.Table) -> Snapshot:
-    ids = features["customer_id"].to_numpy(zero_copy_only=False)
-    names = labels.column_names[2:] if labels.num_rows else []
-    found = {name: labels[name].to_numpy().astype(float) for name in names}
-    position = {id_: i for i, id_ in enumerate(labels["customer_id"].to_pylist())} if names else {}
-    order = np.array([position[id_] for id_ in ids]) if names else None
-    return Snapshot(day, ids, matrix(features, NAMES), {name: column[order] for name, column in found.items()})
+def read_facts(
+    workspace: Workspace, names: Sequence[str], dates: Collection[date]
+) -> dict[date, tuple[NDArray[np.object_], dict[str, Array]]]:
+    """Some features of the bases of `dates`: date → pseudonyms (n,) and feature → (n,), NaN for null."""
+    path = workspace.needs(workspace.features, "scoring features") / "features.parquet"
+    objected = read_consents(workspace.tables).no_profiling
+    table = without(read_parquet(path, columns=["customer_id", "as_of", *names]), objected)
+    found = {}
+    for day in sorted(dates):
+        mine = _at(table, day)
+        facts = {name: mine[name].to_numpy(zero_copy_only=False).astype(float) for name in names}
+        found[day] = (mine["customer_id"].to_numpy(zero_copy_only=False), facts)
+    return found
+
+
+def _snapshot(day: date, features: pa.Table, labels: pa.Table, horizons: Sequence[int]) -> Snapshot:
+    mine = _at(features, day)
+    ids = mine["customer_id"].to_numpy(zero_copy_only=False)
+    found: dict[str, Array] = {}
+    for days in horizons:
+        then = _at(labels, closes(day, days))
+        position = {id_: i for i, id_ in enumerate(then["customer_id"].to_pylist())}
+        order = np.array([position[id_] for id_ in ids], int)
+        for name in (orders_name(days), spend_name(days)):
+            found[name] = then[name].to_numpy().astype(float)[order]
+    return Snapshot(day, ids, matrix(mine, NAMES), found)
 
 
 def _at(table: pa.Table, day: date) -> pa.Table:

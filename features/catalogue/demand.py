@@ -106,6 +106,11 @@ FEEDBACK: tuple[AnyFeature, ...] = (
         doc="Offers refused in the last 365 days.",
     ),
     Feature(
+        "interest_90d", op="count", kinds=kinds("visit", "quote", "service_request", "survey", "campaign_response"),
+        days=90, family=FAMILY, unit="signs",
+        doc="Signs of interest in the last 90 days: visits, quotes, service requests, survey answers, responses.",
+    ),
+    Feature(
         "survey_mean_365d", op="mean", column="score", kinds=SURVEYS, days=365, family=FAMILY, unit="score",
         doc="Mean survey score of the last 365 days; null without an answer.",
     ),

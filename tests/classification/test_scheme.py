@@ -91,8 +91,8 @@ BAD = {
     "two ways": ("    given:", "    at_least: {fact: churn, bounds: {2: 1, 1: -.inf}}\n    given:", ["exactly one of"]),
     "name missing": ("F: first purchase, ", "", ["a name for each of the classes"]),
     "code without a dimension": ("{churn}{segment}", "{churn}", ["'segment' is missing"]),
-    "code with a dimension twice": ("{segment}\"", "{segment}{churn}\"", ["'churn' once"]),
-    "code with another": ("{segment}\"", "{segments}\"", ["'segments'"]),
+    "code with a dimension twice": ("{demand}\"", "{demand}{churn}\"", ["'churn' once"]),
+    "code with another": ("{demand}\"", "{demands}\"", ["'demands'"]),
     "widths that differ": ("{3: 0.7, 2:", "{33: 0.7, 2:", ["classes of one width"]),
     "unknown key": ("replaces:", "replaced:", ["Did you mean 'replaces'"]),
     "class U": ("A: 0.05", "U: 0.05", ["no class U"]),
@@ -140,8 +140,9 @@ def test_codes_read_back_without_loss(widths: dict[str, int], data: st.DataObjec
 def test_a_code_of_no_such_scheme_is_refused() -> None:
     """Too long, too short, another separator, a class that does not exist."""
     good = {"value": "A", "lifecycle": "L", "behaviour": "F", "churn": "1", "segment": "1"}
-    assert SCHEME.decode("AL-F11") == good
-    for bad in ("AL-F111", "AL-F1", "AL_F11", "ZL-F11", ""):
+    good |= {"intent": "I", "demand": "H"}
+    assert SCHEME.decode("AL-F11-IH") == good
+    for bad in ("AL-F111-IH", "AL-F11-I", "AL_F11-IH", "ZL-F11-IH", "AL-F11", ""):
         with pytest.raises(ValueError):
             SCHEME.decode(bad)
 

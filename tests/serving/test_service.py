@@ -125,7 +125,8 @@ def test_the_release_names_itself(sample: Ran, client: httpx.Client) -> None:
     said = client.get("/v1/release").json()
     assert said["live"]["release"] == "sample.customer-scorer" and said["live"]["version"] == sample.version
     assert said["live"]["snapshot"] == json.loads((sample.folder / "snapshot.json").read_text())["id"]
-    assert sorted(said["tasks"]) == ["churn", "segments", "value"]
+    assert said["tasks"] == ["churn", "value", "demand", "intent", "potential", "segments"]
+    assert set(said["rungs"]) == set(said["tasks"]) and said["rungs"]["churn"] == {"name": "lightgbm", "missing": ""}
     assert client.get("/readyz").json()["live"] == said["live"]
     assert client.get("/healthz").json()["status"] == "ok"
 

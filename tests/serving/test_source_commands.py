@@ -115,7 +115,7 @@ def test_a_run_ends_well_where_nothing_can_be_graded(name: str, tmp_path: Path, 
 
 
 def test_a_short_history_is_graded_by_what_happened(tmp_path: Path, scoring: Scoring) -> None:
-    """Five months of orders train no model of the future; the classes that look at facts are given all the same."""
+    """Five months of orders train no forest: purchase rhythm answers, and says what is missing for more."""
     first = date(2024, 1, 1)
     rows = [f"c{i % 250},{first + timedelta(days=i * 7 % 150)},{i},{i % 90 + 1}.50" for i in range(2_000)]
     (tmp_path / "orders.csv").write_text("\n".join(["customer_id,date,order_id,amount", *rows, ""]))
@@ -126,9 +126,12 @@ def test_a_short_history_is_graded_by_what_happened(tmp_path: Path, scoring: Sco
     job.features()
     assert "150 days of data, at least 270" in job.lacking()["churn"]
     release = job.train()
-    assert set(release.about["skipped"]) == {"churn", "value"} and "segments" in release.models
-    version, verdicts = job.evaluate()
-    assert verdicts == [] and job.promote(version).promoted
+    for task in ("churn", "value", "demand"):
+        assert release.about["rungs"][task]["name"] == "btyd"
+        assert "270 are needed" in release.about["rungs"][task]["missing"]
+    assert set(release.about["skipped"]) == {"potential"} and "segments" in release.models
+    version, found = job.evaluate()
+    assert not {v.task for v in found.verdicts} & {"churn", "value"} and job.promote(version).promoted
     _, folder = job.classify()
     assert (folder / "grades.parquet").exists()
 

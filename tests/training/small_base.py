@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import NAMES, POSITION
 from training.models.inputs import Examples
-from training.models.ladder import Lesson, Question
+from training.models.rungs import Lesson, Question
 from training.recipes import Boosting
 from training.rhythm import fit_rhythm
 

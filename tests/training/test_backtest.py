@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import InputError
-from training.backtest import plan_cuts
+from training.backtest import Cuts, plan_cuts
 from training.labels import closes
 from training.recipes import load_settings
 
@@ -20,7 +21,7 @@ FIRST = date(2020, 1, 1)
 def test_training_closes_before_the_test_and_the_test_before_the_data_end(
     days: int, test: int | None, grade: int | None, horizon: int
 ) -> None:
-    """Whatever is asked for, or the wish is refused with a reason."""
+    """For every horizon, whatever is asked for, or the wish is refused with a reason."""
     settings = load_settings().model_copy(update={"horizon_days": horizon})
     end = FIRST + timedelta(days=days)
     asked = [None if offset is None else FIRST + timedelta(days=offset) for offset in (test, grade)]
@@ -28,28 +29,45 @@ def test_training_closes_before_the_test_and_the_test_before_the_data_end(
         cuts = plan_cuts(FIRST, end, settings, *asked)
     except InputError:
         return
-    if not cuts.train:
-        assert asked == [None, None] and days < settings.history_days + 2 * horizon
-        assert cuts.all == (end,) and cuts.labelled == ()
-        return
     earliest = FIRST + timedelta(days=settings.history_days)
-    assert closes(cuts.test, horizon) <= end and cuts.grade <= end
-    assert cuts.train and all(earliest <= day and closes(day, horizon) <= cuts.test for day in cuts.train)
-    assert all(earliest <= day and closes(day, horizon) <= cuts.grade for day in cuts.refit)
-    assert len(cuts.train) <= settings.snapshots and sorted(set(cuts.train)) == list(cuts.train)
-    assert cuts.test == asked[0] or asked[0] is None
+    assert cuts.grade <= end and (asked[0] is None or cuts.test == asked[0])
+    assert asked == [None, None] or cuts.tests(horizon)
+    for look in settings.looks:
+        tests = cuts.tests(look[0])
+        assert len(tests) <= settings.test_dates
+        assert all(closes(day, look[0]) <= end for day in tests)
+        assert all(closes(day, look[0]) <= later for day, later in pairwise(tests))
+        for at in (*tests, cuts.grade):
+            for h in look:
+                dates = cuts.train(at, h)
+                assert all(earliest <= day and closes(day, h) <= at for day in dates)
+                assert len(dates) <= settings.snapshots and sorted(set(dates)) == list(dates)
+                assert {(day, h) for day in dates} <= cuts.labelled and set(dates) <= set(cuts.all)
+        assert all(cuts.train(day, look[0]) for day in tests)
 
 
 def test_short_data_say_how_much_is_needed() -> None:
-    """A date that was asked for is refused in a letter; without one only the end of the data is graded."""
+    """A date that was asked for is refused in a letter; without one nothing tests."""
     end = FIRST + timedelta(days=200)
     with pytest.raises(InputError, match="at least 270 days"):
         plan_cuts(FIRST, end, load_settings(), grade=end)
-    assert plan_cuts(FIRST, end, load_settings()).all == (end,)
+    cuts = plan_cuts(FIRST, end, load_settings())
+    assert cuts.tests(90) == ()
+    shortest = plan_cuts(FIRST, FIRST + timedelta(days=100), load_settings())
+    assert shortest.all == (shortest.grade,) and not shortest.labelled
 
 
-def test_months_end_where_they_end() -> None:
-    """Monthly dates keep their day of the month, and fall on the last day of shorter months."""
-    cuts = plan_cuts(date(2018, 1, 1), date(2021, 1, 1), load_settings(), test=date(2020, 6, 29))
-    assert cuts.train[-1] == date(2020, 3, 31)
-    assert cuts.train[-2] == date(2020, 2, 29)
+def test_two_dates_judge_each_horizon() -> None:
+    """With three years of data every question is judged twice, on outcomes that do not overlap."""
+    cuts = plan_cuts(FIRST, FIRST + timedelta(days=1096), load_settings())
+    for look in load_settings().looks:
+        first, second = cuts.tests(look[0])
+        assert (second - first).days >= look[0]
+        assert len(cuts.train(first, look[0])) == load_settings().snapshots
+
+
+@given(st.integers(100, 1500))
+def test_dates_are_read_back_as_written(days: int) -> None:
+    """Through JSON."""
+    cuts = plan_cuts(FIRST, FIRST + timedelta(days=days), load_settings())
+    assert Cuts.from_json(cuts.to_json()) == cuts

@@ -13,7 +13,7 @@ from tests.training.small_base import BOOSTING, HORIZON, asked, lesson
 from tests.training.test_models import ALL, EVERY, fitted
 from training.explain import DOCS, importance, sentence, sentences, top_reasons
 from training.models.inputs import INPUTS
-from training.models.ladder import Question, Rung, fit_rung
+from training.models.rungs import Question, Rung, fit_rung
 from training.recipes import load_settings
 
 

@@ -11,16 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.resample import auc_many, log_loss_many, ngini_many
 from features.catalogue import NAMES, POSITION
 from features.catalogue.confidential import CONFIDENTIAL
 from tests.training.small_base import BOOSTING, HORIZON, asked, lesson
 from training.baselines import base_rhythms, rivals
-from training.metrics import auc, log_loss, ngini
+from training.metrics import auc, ngini
 from training.models.curve import fit_curve
 from training.models.inputs import Examples, Supervised
-from training.models.ladder import RUNGS, Lesson, Question, Rung, fit_rung, load_model
 from training.models.level import off_by
+from training.models.rungs import RUNGS, Lesson, Question, Rung, fit_rung, load_model
 
 ALL: list[tuple[Rung, Question]] = [(rung, question) for question in RUNGS for rung in RUNGS[question][:-1]]
 EVERY = pytest.mark.parametrize(("rung", "question"), ALL)
@@ -201,12 +200,3 @@ def test_baselines_answer_for_everybody(question: Question) -> None:
     assert {"rfm_cells"} < set(found)
     for predicted in found.values():
         assert predicted.shape == label.shape and np.isfinite(predicted).all() and (predicted >= 0).all()
-
-
-def test_the_bootstrap_resamples_the_metrics_themselves() -> None:
-    """Many weights at a time give what one at a time gives, ties and customers drawn never included."""
-    rng = np.random.default_rng(5)
-    y, p = rng.integers(0, 2, 80).astype(float), rng.integers(1, 9, 80) / 10
-    amount, weight = rng.exponential(size=80) * y, rng.integers(0, 4, (6, 80)).astype(float)
-    for one, many, actual in ((auc, auc_many, y), (log_loss, log_loss_many, y), (ngini, ngini_many, amount)):
-        assert many(actual, p, weight) == pytest.approx([one(actual, p, row) for row in weight])

@@ -13,21 +13,23 @@ from features.errors import InputError
 from features.workspace import read_json, write_json
 from tests.conftest import Ran
 from training import registry
-from training.recipes import RECIPES
-from training.release import load_release, manifest_digest
+from training.manifest import manifest_digest
+from training.recipes import OUTPUTS, RECIPES
+from training.release import load_release
 from training.snapshots import read_snapshots
 
 
 def test_one_row_and_many_give_the_same_bits(sample: Ran) -> None:
-    """Every score of every customer, alone, in a crowd, and in another order."""
+    """Every answer of every second customer, alone, in a crowd, and in another order."""
     release = registry.fetch("sample", sample.version)
     rows = read_snapshots(sample.workspace, [date(2026, 11, 1)])[0].rows
     together = release.score(rows)
     backwards = release.score(rows[::-1].copy())
-    for recipe in RECIPES:
-        alone = np.array([release.score(row[None, :])[recipe.name][0] for row in rows])
-        assert np.array_equal(alone, together[recipe.name], equal_nan=True)
-        assert np.array_equal(backwards[recipe.name][::-1], together[recipe.name], equal_nan=True)
+    alone = [release.score(row[None, :]) for row in rows[::2]]
+    for output in OUTPUTS:
+        found = np.array([each[output][0] for each in alone])
+        assert np.array_equal(found, together[output][::2], equal_nan=True)
+        assert np.array_equal(backwards[output][::-1], together[output], equal_nan=True)
 
 
 def test_odd_rows_get_an_answer_or_none(sample: Ran) -> None:
@@ -36,8 +38,9 @@ def test_odd_rows_get_an_answer_or_none(sample: Ran) -> None:
     rng = np.random.default_rng(0)
     rows = rng.choice([np.nan, np.inf, -np.inf, 0.0, 1.0, -1.0, 1e18, 5.0], (300, len(release_columns())))
     scores = release.score(rows)
-    churn = scores["churn"][~np.isnan(scores["churn"])]
-    assert ((churn >= 0) & (churn <= 1)).all()
+    for output in OUTPUTS:
+        found = scores[output][~np.isnan(scores[output])]
+        assert (found >= 0).all() and (output in ("value", "demand", "intent", "segments") or (found <= 1).all())
 
 
 def release_columns() -> tuple[str, ...]:
@@ -118,11 +121,19 @@ def test_the_run_carries_what_a_reviewer_compares(sample: Ran) -> None:
             assert f"test_{name}{suffix}" in run.data.metrics
     for model in ("bg_nbd", "mbg_nbd", "pareto_nbd", "rfm_cells"):
         assert f"test_churn_auc_{model}" in run.data.metrics
+    for task in ("demand_ngini", "intent_auc", "potential_auc", "churn_ece", "value_bias", "segments_stability"):
+        assert f"test_{task}" in run.data.metrics
     assert {d.dataset.name for d in run.inputs.dataset_inputs} == {"features-test", "features-train"}
     assert all(d.dataset.digest for d in run.inputs.dataset_inputs)
     plots = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "plots")}
-    assert {"plots/churn-calibration.png", "plots/value-gains.png", "plots/segments-profile.png"} <= plots
-    for task in ("churn", "value", "segments"):
-        assert client.search_model_versions(f"name = 'sample.{task}'")
+    drawn = ("calibration", "gains", "scores", "importance", "dependence")
+    judged = [recipe.name for recipe in RECIPES if recipe.predicts != "segment"]
+    assert {f"plots/{task}-{each}.png" for task in judged for each in drawn} | {"plots/segments-profile.png"} <= plots
+    tables = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "tables")}
+    assert {f"tables/{task}-deciles.csv" for task in judged} | {"tables/tiers.csv"} <= tables
+    files = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert {"model-card.html", "gate.json", "evaluation.json"} <= files
+    for recipe in RECIPES:
+        assert client.search_model_versions(f"name = 'sample.{recipe.name}'")
     assert registry.champion_version("sample") == sample.version
-    assert "| churn | auc |" in str(version.description)
+    assert "| churn" in str(version.description) and "lightgbm" in str(version.description)

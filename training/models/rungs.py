@@ -1,4 +1,4 @@
-"""The ladder: with too little data a task steps down from LightGBM to BTYD to RFM cells, and below them to rules."""
+"""The rungs of the ladder: with too little data from LightGBM down to BTYD, to RFM cells, and to rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 Question = Literal["silence", "spend", "orders", "event"]
 """What a model is asked: P(no purchase), spend, orders, or P(something else)."""
-Rung = Literal["lightgbm", "btyd", "rfm", "rules"]
+Rung = Literal["lightgbm", "btyd", "rfm", "rules", "k-means"]
 
 RUNGS: dict[Question, tuple[Rung, ...]] = {
     "silence": ("lightgbm", "btyd", "rfm", "rules"),

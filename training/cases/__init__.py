@@ -1,0 +1,1 @@
+"""Models of cases: a table with a row per case and a known outcome, without events."""

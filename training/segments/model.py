@@ -1,0 +1,115 @@
+"""The fitted segments: who belongs to which, and what each is called."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.workspace import read_json, write_json
+from training.segments.names import Word
+from training.segments.spaces import bought, coordinates
+
+Array = NDArray[np.float64]
+
+FURTHEST = 3.0
+"""Standard deviations from the mean beyond which all are equally far: a handful of oddities is no segment."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What is told of one segment.
+
+    customers, revenue: its share of the customers who ever bought and of the last 365 days' net spend (null: nobody
+    spent, or there are no amounts). medians: by feature. standing: by feature, the share of all customers who have
+    less than the segment's median, ties counted half. words: what the name says, so that a retrain can tell whether it
+    still holds.
+    """
+
+    number: int
+    name: str
+    words: tuple[Word, ...]
+    customers: float
+    revenue: float | None
+    medians: dict[str, float]
+    standing: dict[str, float]
+
+
+@dataclass(frozen=True)
+class SegmentModel:
+    """Segment numbers[k] is the set of customers nearest to centres[k].
+
+    space: names of the features; centre, scale (features): what their coordinates are standardised with; numbers: 1 to
+    9, ascending, 1 spends most in the first model and all are kept by later ones; profile: a Segment per number.
+    """
+
+    space: tuple[str, ...]
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    centres: tuple[tuple[float, ...], ...]
+    numbers: tuple[int, ...]
+    profile: tuple[Segment, ...] = ()
+
+    def predict(self, rows: Array, horizon_days: int = 0) -> Array:
+        """Number of the segment, shape (n,); NaN for customers who never bought. rows (n, features)."""
+        return self._nearest(self.standardised(rows), bought(rows))
+
+    def standardised(self, rows: Array) -> list[Array]:
+        """The columns of the space, (n,) each."""
+        return [
+            np.clip((c - m) / s, -FURTHEST, FURTHEST)
+            for c, m, s in zip(coordinates(rows, self.space), self.centre, self.scale, strict=True)
+        ]
+
+    def name_of(self, number: float) -> str | None:
+        """What a segment is called; None for a number that is none (NaN: never bought)."""
+        return next((segment.name for segment in self.profile if segment.number == number), None)
+
+    def save(self, folder: Path) -> None:
+        """model.json."""
+        write_json(folder / "model.json", asdict(self))
+
+    @staticmethod
+    def load(folder: Path) -> SegmentModel:
+        """What `save` wrote."""
+        found = read_json(folder / "model.json")
+        return SegmentModel(
+            tuple(found["space"]),
+            tuple(found["centre"]),
+            tuple(found["scale"]),
+            tuple(tuple(centre) for centre in found["centres"]),
+            tuple(found["numbers"]),
+            tuple(_segment(each) for each in found["profile"]),
+        )
+
+    def _nearest(self, columns: list[Array], known: NDArray[np.bool_]) -> Array:
+        """Added up column by column, so that one row and many give the same bits; of two as near, the lower number."""
+        best = np.full(len(known), np.inf)
+        number = np.full(len(known), np.nan)
+        for own, centre in zip(self.numbers, self.centres, strict=True):
+            distance = np.zeros(len(known))
+            for column, middle in zip(columns, centre, strict=True):
+                distance = distance + (column - middle) ** 2
+            closer = known & (distance < best)
+            number, best = np.where(closer, float(own), number), np.where(closer, distance, best)
+        return number
+
+
+def described(segment: Segment) -> str:
+    """Name and sizes: "recent frequent high spenders, 1 in 20, 41 % of revenue"."""
+    revenue = [] if segment.revenue is None else [f"{100 * segment.revenue:.0f} % of revenue"]
+    return ", ".join([segment.name, _one_in(segment.customers), *revenue])
+
+
+def _one_in(share: float) -> str:
+    """A share of the customers as people say it: 1 in 20, 3 in 10."""
+    if share >= 0.35:
+        return f"{10 * share:.0f} in 10"
+    return f"1 in {1 / share:,.0f}" if share > 0 else "none"
+
+
+def _segment(found: dict[str, Any]) -> Segment:
+    return Segment(**found | {"words": tuple(Word(**word) for word in found["words"])})
