@@ -51,7 +51,7 @@ NEEDS = (
     Need("value", (("purchase",),), amounts=True, history=True, buyers=True),
     Need("demand", (("purchase",),), history=True, buyers=True),
     Need("intent", (("purchase",),), history=True, buyers=True),
-    Need("potential", (("purchase",),), history=True, buyers=True),
+    Need("potential", (("purchase",),), amounts=True, history=True, buyers=True),
     Need("segments", (("purchase",),)),
     Need("arrears", (("invoice_due",), ("payment",)), history=True),
     Need("laundering", (("transfer_in", "transfer_out"),)),

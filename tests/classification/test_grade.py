@@ -34,7 +34,7 @@ def test_a01_everyone_has_one_class_and_one_code(online_retail: Ran) -> None:
     grades = pq.read_table(online_retail.folder / "grades.parquet").to_pandas()
     assert grades["customer_id"].is_unique
     assert len(grades) == online_retail.job.report()["customers"]
-    dimensions = ["value", "lifecycle", "behaviour", "churn", "segment"]
+    dimensions = ["value", "lifecycle", "behaviour", "churn", "segment", "intent", "demand"]
     said = grades[[f"class_{name}" for name in dimensions]].agg("".join, axis=1)
     assert (grades["code"].str.replace("-", "") == said).all()
 
