@@ -35,8 +35,8 @@ DATA = Path("../shared/data")
 KEY = "benchmarks only: thirty-two characters or more"
 BTYD = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 NO_FIRST_LOOK = (
-    "The models and blends, and so AUC and nGini, were fixed on earlier dates. The rule that sets the level was changed "
-    "after these test dates had been seen: ECE, log-loss, bias and RMSE are no first look."
+    "The models and blends, and so AUC and nGini, were fixed on earlier dates. The rule that sets the level was "
+    "changed after these test dates had been seen: ECE, log-loss, bias and RMSE are no first look."
 )
 
 
