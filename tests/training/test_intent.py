@@ -22,7 +22,7 @@ class Silent:
         return np.clip(rows[:, self.at], 0, 1)
 
     def save(self, folder: Path) -> None:
-        raise NotImplementedError
+        (folder / "silent").touch()
 
 
 def rows_of(n: int, **columns: object) -> np.ndarray:
