@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.workspace import Workspace, read_json, read_parquet, write_json
+from features.workspace import Workspace, finite, read_json, read_parquet, write_json
 from training.bootstrap import Resampled
 from training.candidate import CANDIDATE
 from training.metrics import METRICS, Comparison, Metric, evaluate
@@ -126,14 +126,5 @@ def _metrics(metrics: Mapping[str, Metric], table: pa.Table) -> dict[str, dict[s
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:
-    found: dict[str, Any] = _finite({**asdict(verdict), "holds": verdict.holds})
+    found: dict[str, Any] = finite({**asdict(verdict), "holds": verdict.holds})
     return found
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: a metric that is undefined for these customers is null."""
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

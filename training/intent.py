@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -87,8 +87,7 @@ class IntentModel:
     def explain(self, rows: Array, horizon_days: int = 0) -> Contributions:
         """Of the log-odds of a purchase within the shortest horizon; rows of customers who have bought."""
         found = self.models[0].explain(rows, self.horizons[0])
-        moves = f"the probability to buy within {self.horizons[0]} days"
-        return replace(found, values=-found.values, base=-found.base, score=-found.score, moves=moves)
+        return found.turned(f"the probability to buy within {self.horizons[0]} days")
 
     def _within(self, rows: Array) -> list[Array]:
         """P(purchase) within each horizon, never falling."""

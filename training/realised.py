@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from features.company import Company
 from features.errors import InputError
 from features.tables.ingest import data_end
-from features.workspace import Workspace, read_json, read_parquet, write_json
+from features.workspace import Workspace, finite, read_json, read_parquet, write_json
 from training.labels import closes
 from training.metrics import METRICS, Metric, tenths
 from training.outcomes import labels_at, usual_rates
@@ -106,7 +106,7 @@ class Realised:
             for each in self.outcomes
         ]
         head = {"as_of": self.as_of.isoformat(), "closed": self.closed.isoformat(), "release": self.version}
-        found: dict[str, Any] = _finite({**head, "sentences": self.sentences, "tasks": outcomes})
+        found: dict[str, Any] = finite({**head, "sentences": self.sentences, "tasks": outcomes})
         return found
 
 
@@ -209,11 +209,3 @@ def intervals(
             low, high = np.percentile(values, [2.5, 97.5]) if values.size else (np.nan, np.nan)
             found[name] = (metric(y, predicted, one), float(low), float(high))
     return found
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.progress import Progress, silent
+from features.workspace import finite
 from training.bootstrap import Resampled, interval
 from training.cases.encoder import fit_encoder
 from training.cases.model import CANDIDATES, FIT, RULES, fit_parts
@@ -82,7 +82,7 @@ class Judgement:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; null where a metric is undefined."""
-        found: dict[str, Any] = _finite(asdict(self) | {"rung": self.rung})
+        found: dict[str, Any] = finite(asdict(self) | {"rung": self.rung})
         return found
 
 
@@ -139,7 +139,7 @@ def _judged(
     once = np.zeros(many, np.int8)
     resampled = Resampled.of(once, numbers, answers.actual, answers.predicted, settings.resamples, settings.seed)
     points = {name: _points(answers, name) for name in CANDIDATES}
-    draws = {(name, metric): _draws(resampled, metric, name) for name in CANDIDATES for metric in MEASURED}
+    draws = {(name, metric): resampled.draws(metric, name) for name in CANDIDATES for metric in MEASURED}
     metrics = {
         name: {metric: Interval(points[name][metric], *interval(draws[name, metric])) for metric in MEASURED}
         for name in CANDIDATES
@@ -162,19 +162,7 @@ def _points(answers: Answers, name: str) -> dict[str, float]:
     return {metric: each(answers.actual, answers.predicted[name], once) for metric, each in MEASURED.items()}
 
 
-def _draws(resampled: Resampled, metric: str, name: str) -> NDArray[np.float64]:
-    return resampled.draws(metric, name)
-
-
 def _abstains(best: str, reached: float, below: float) -> str:
     if reached >= below:
         return ""
     return f"no candidate reaches an AUC of {below:.2f} on the cuts that choose; the best, {best}, has {reached:.3f}"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
