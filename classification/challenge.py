@@ -73,7 +73,7 @@ def challenge(workspace: Workspace, champion: Release | None, base: Snapshot, or
     newest = registry.latest_version(origin.source) or 0
     candidate = load_release(folder, manifest_digest(folder), newest + 1)  # what it will be registered as
     live = take_snapshot(candidate, base, origin)
-    graded = live.grade(base.rows)
+    graded = live.grade(base.rows, base.texts)
     swap = swap_set(take_snapshot(champion, base, origin), live, base) if champion else None
     if swap:
         swap.write(workspace)

@@ -7,19 +7,23 @@ same live set and call the same function, so that they cannot disagree.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classification.past import VALUE_DIMENSION
+from classification.facts import Facts
+from classification.past import VALUE_DIMENSION, cutoffs_of
 from classification.rules import Classes
 from classification.scheme import Scheme, check_facts, read_scheme
+from classification.stability import Decision, Earlier, Notes, settle
 from features.catalogue import NAMES, POSITION
 from features.company import Company
 from features.population import POPULATION, Ranks, population_features
+from features.texts import Texts
+from features.traits import TRAITS
 from training.recipes import CHURN, DEMAND, OUTPUTS, POTENTIAL, SEGMENTS, VALUE
 from training.release import SCHEME_FILE, Release
 from training.segments import SegmentModel
@@ -34,23 +38,32 @@ BASES = tuple(dict.fromkeys((*RANKED, *(each.of for each in POPULATION))))
 """The facts whose ranks a snapshot keeps."""
 
 FACTS = frozenset(NAMES) | set(OUTPUTS) | {each.name for each in POPULATION}
+TRAIT_NAMES = frozenset(trait.name for trait in TRAITS)
 
 
 @dataclass(frozen=True)
 class Graded:
     """Some customers' scores, percentiles (0 to 100), population features, classes and codes; each array has a place
-    per customer."""
+    per customer.
+
+    raw: the classes by the facts of one date alone; classes: after what went before and what a person decided, with
+    the reason in `notes` where they differ; seen: at how many gradings in a row the raw class was seen; codes: of
+    `classes`.
+    """
 
     scores: dict[str, Array]
     percentiles: dict[str, Array]
     standing: dict[str, Array]
+    raw: dict[str, Classes]
     classes: dict[str, Classes]
-    codes: list[str]
+    notes: dict[str, Notes]
+    seen: dict[str, NDArray[np.int8]]
+    codes: NDArray[np.str_]
 
 
 @dataclass(frozen=True)
 class GradingSnapshot:
-    """What a base taught: the cut-offs of its shares (dimension → class → smallest fact) and its ranks.
+    """What a base taught: the cut-offs of its shares (dimension → class → the fact it begins at) and its ranks.
 
     id: digest of all that went into it; key: fingerprint of the key of its pseudonyms.
     """
@@ -71,23 +84,30 @@ class LiveSet:
     scheme: Scheme
     snapshot: GradingSnapshot
 
-    def grade(self, rows: Array) -> Graded:
-        """Grade feature rows (n, features); one row and many give the same bits."""
+    def grade(
+        self,
+        rows: Array,
+        texts: Mapping[str, Texts] | None = None,
+        earlier: Earlier | None = None,
+        decisions: Sequence[Decision] = (),
+    ) -> Graded:
+        """Grade feature rows (n, features); one row and many give the same bits. earlier, decisions: of the same
+        customers; without them the classes are the raw ones."""
         scores = scores_of(self.release, self.scheme, rows, self.snapshot.cutoffs)
-        facts = facts_of(rows, scores, self.snapshot.ranks)
-        percentiles = {name: self.snapshot.ranks[name].percentile(facts[name]) for name in RANKED}
-        classes = self.scheme.classify(facts, self.snapshot.cutoffs, len(rows))
-        coding = self.scheme.coding
-        codes = [coding.encode({name: str(column[i]) for name, column in classes.items()}) for i in range(len(rows))]
-        standing = {each.name: facts[each.name] for each in POPULATION}
-        return Graded(scores, percentiles, standing, classes, codes)
+        facts = facts_of(rows, scores, self.snapshot.ranks, texts)
+        percentiles = {name: self.snapshot.ranks[name].percentile(facts.numbers[name]) for name in RANKED}
+        raw = self.scheme.classify(facts, self.snapshot.cutoffs)
+        settled = settle(self.scheme, raw, facts, earlier, decisions)
+        codes = self.scheme.coding.encode_all(settled.classes)
+        standing = {each.name: facts.numbers[each.name] for each in POPULATION}
+        return Graded(scores, percentiles, standing, raw, settled.classes, settled.notes, settled.seen, codes)
 
 
 def class_name(live: LiveSet, dimension: str, code: str) -> str:
     """What a person calls a class: of learned segments what the release calls them, else what the scheme says."""
     found, model = live.scheme.dimensions[dimension], live.release.models.get(SEGMENTS.name)
     if found.given and found.given.fact == SEGMENTS.name and isinstance(model, SegmentModel):
-        number = found.given.numbers.get(code)
+        number = (found.given.numbers or {}).get(code)
         named = {each.number: each.name for each in model.profile}
         return named.get(int(number), found.name_of(code)) if number is not None else found.name_of(code)
     return found.name_of(code)
@@ -102,30 +122,43 @@ def scores_of(
     dimension = scheme.dimensions.get(VALUE_DIMENSION)
     if dimension is None or not dimension.rule.facts <= set(NAMES):
         return scores | {POTENTIAL.name: np.full(len(rows), np.nan)}
-    facts = {name: rows[:, POSITION[name]] for name in dimension.rule.facts}
-    cuts = dimension.cutoffs(facts) if cutoffs is None else cutoffs.get(VALUE_DIMENSION, {})
-    lowest = dimension.rule.classify(facts, cuts, len(rows)) == dimension.rule.classes[-1]
+    facts = Facts(len(rows), {name: rows[:, POSITION[name]] for name in dimension.rule.facts})
+    if cutoffs is None:
+        cutoffs = {VALUE_DIMENSION: cutoffs_of(dimension, facts)}
+    lowest = dimension.rule.classify(facts, cutoffs.get(VALUE_DIMENSION, {})) == dimension.rule.classes[-1]
     return scores | {POTENTIAL.name: np.where(lowest, scores[POTENTIAL.name], np.nan)}
 
 
-def facts_of(rows: Array, scores: Mapping[str, Array], ranks: Mapping[str, Ranks]) -> dict[str, Array]:
-    """Everything a scheme may look at: features, scores and population features by name, (n,) each."""
-    facts = _own_facts(rows, scores)
-    return facts | population_features(facts, ranks)
+def facts_of(
+    rows: Array, scores: Mapping[str, Array], ranks: Mapping[str, Ranks], texts: Mapping[str, Texts] | None = None
+) -> Facts:
+    """Everything a scheme may look at: features, scores and population features by name, (n,) each; and texts."""
+    numbers = _own_numbers(rows, scores)
+    return Facts(len(rows), numbers | population_features(numbers, ranks), texts or {})
 
 
-def _own_facts(rows: Array, scores: Mapping[str, Array]) -> dict[str, Array]:
+def _own_numbers(rows: Array, scores: Mapping[str, Array]) -> dict[str, Array]:
     return {name: rows[:, i] for name, i in POSITION.items()} | dict(scores)
 
 
 def take_snapshot(release: Release, base: Snapshot, origin: Origin) -> LiveSet:
     """Grade-ready: score the whole base once, and keep its cut-offs and ranks."""
     scheme = read_scheme(release.scheme, SCHEME_FILE)
-    check_facts(scheme, FACTS, SCHEME_FILE)
+    check_facts(scheme, FACTS, TRAIT_NAMES, SCHEME_FILE)
     scores = scores_of(release, scheme, base.rows)
-    ranks = {name: Ranks.of(column) for name, column in _own_facts(base.rows, scores).items() if name in BASES}
-    facts = facts_of(base.rows, scores, ranks)
-    cutoffs = scheme.cutoffs(facts)
-    said = "\n".join([base.as_of.isoformat(), release.digest, origin.key, origin.company.model_dump_json(), *base.ids])
-    id_ = hashlib.sha256(said.encode() + base.rows.tobytes()).hexdigest()[:12]
+    ranks = {name: Ranks.of(column) for name, column in _own_numbers(base.rows, scores).items() if name in BASES}
+    numbers = facts_of(base.rows, scores, ranks).numbers
+    cutoffs = scheme.cutoffs({name: ranks.get(name) or Ranks.of(numbers[name]) for name in scheme.ranked})
+    id_ = _id(release, base, origin)
     return LiveSet(release, scheme, GradingSnapshot(id_, base.as_of, cutoffs, ranks, origin.key, origin.company))
+
+
+def _id(release: Release, base: Snapshot, origin: Origin) -> str:
+    """Digest of all that goes into a snapshot."""
+    said = "\n".join([base.as_of.isoformat(), release.digest, origin.key, origin.company.model_dump_json(), *base.ids])
+    found = hashlib.sha256(said.encode() + b"\n")
+    found.update(np.ascontiguousarray(base.rows).view(np.uint8).data)
+    for name, texts in sorted(base.texts.items()):
+        found.update("\n".join([name, *texts.names]).encode())
+        found.update(texts.codes.tobytes())
+    return found.hexdigest()[:12]

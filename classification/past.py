@@ -8,9 +8,11 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from classification.facts import Facts
 from classification.rules import Classes
 from classification.scheme import Dimension
 from features.catalogue import NAMES
+from features.population import Ranks
 from features.workspace import Workspace
 from training.backtest import Cuts
 from training.examples import Standing
@@ -34,7 +36,8 @@ def past_standings(
     ends = [closes(day, potential_days) for day in days]
     graded: dict[date, tuple[NDArray[np.object_], Classes]] = {}
     for day, (ids, facts) in read_facts(workspace, sorted(dimension.rule.facts), {*days, *ends}).items():
-        graded[day] = (ids, dimension.rule.classify(facts, dimension.cutoffs(facts), len(ids)))
+        known = Facts(len(ids), facts)
+        graded[day] = (ids, dimension.rule.classify(known, cutoffs_of(dimension, known)))
     lowest = dimension.rule.classes[-1]
     found = {}
     for day, end in zip(days, ends, strict=True):
@@ -43,3 +46,8 @@ def past_standings(
         then = np.array([later.get(id_, lowest) for id_ in ids], dtype=now.dtype)
         found[day] = Standing(now == lowest, (then != lowest) & (then != dimension.unknown))
     return found
+
+
+def cutoffs_of(dimension: Dimension, facts: Facts) -> dict[str, float]:
+    """The cut-offs of one dimension over a whole base; empty where it is no share."""
+    return dimension.share.cutoffs(Ranks.of(facts.numbers[dimension.share.fact])) if dimension.share else {}

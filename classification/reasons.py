@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from classification.grade import Graded, LiveSet
 from features.catalogue import POSITION
+from features.progress import Progress, silent
 from training.explain import Contributions, sentence
 from training.recipes import RECIPES
 from training.release import contributions
@@ -34,14 +35,18 @@ SCHEMA = pa.schema(
 )
 
 
-def reasons(live: LiveSet, base: Snapshot, graded: Graded) -> pa.Table:
+def reasons(live: LiveSet, base: Snapshot, graded: Graded, progress: Progress = silent) -> pa.Table:
     """The MOST features that move each score of each customer, the largest first; a row each.
 
     value: of the feature, null for not known; contribution: to the task's own additive score (log-odds, or the
     logarithm of an amount), by exact TreeSHAP for trees; reason: the same as a sentence. Customers who were not asked,
     or never bought, and tasks that are rules have none.
     """
-    found = [part for recipe in RECIPES for part in _of_task(recipe.name, live, base, graded)]
+    found: list[pa.Table] = []
+    for done, recipe in enumerate(RECIPES):
+        progress("give reasons", done, len(RECIPES))
+        found += _of_task(recipe.name, live, base, graded)
+    progress("give reasons", len(RECIPES), len(RECIPES))
     return pa.concat_tables([SCHEMA.empty_table(), *found])
 
 

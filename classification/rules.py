@@ -12,13 +12,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from classification.conditions import Conditions, meets, unreachable
+from classification.facts import Array, Facts
 from features.config import Config
+from features.population import Ranks
 
 UNKNOWN = "U"
 
-Array = NDArray[np.float64]
 Classes = NDArray[np.str_]
 ClassCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,2}$")]
 
@@ -27,10 +29,12 @@ class Share(Config):
     """The top of the base by a fact. `top`: class → cumulative share, from the best class down to 1.
 
     of customers: the first 5 % of the customers; of revenue: those who bring the first 75 % of the fact's total.
+    first: whether the highest facts come first, or the lowest.
     """
 
     fact: str
     of: Literal["customers", "revenue"] = "customers"
+    first: Literal["highest", "lowest"] = "highest"
     top: Annotated[dict[ClassCode, float], Field(min_length=2)]
 
     @field_validator("top")
@@ -47,6 +51,12 @@ class Share(Config):
             raise ValueError(f"1.0 as the last share, so that every customer has a class; it is {shares[-1]}")
         return top
 
+    @model_validator(mode="after")
+    def _revenue_comes_from_above(self) -> Share:
+        if self.of == "revenue" and self.first == "lowest":
+            raise ValueError("first: highest where shares are of revenue")
+        return self
+
     @property
     def classes(self) -> tuple[str, ...]:
         """From the best down."""
@@ -54,31 +64,33 @@ class Share(Config):
 
     @property
     def facts(self) -> frozenset[str]:
-        """The facts it looks at."""
+        """The numbers it looks at."""
         return frozenset({self.fact})
 
-    def cutoffs(self, values: Array) -> dict[str, float]:
-        """class → the smallest fact that belongs to it, for all classes but the last (∞: nobody belongs to it).
+    def cutoffs(self, ranks: Ranks) -> dict[str, float]:
+        """class → the fact that it begins at, for all classes but the last (beyond all: nobody belongs to it).
 
         Equal facts are never split: a group that lies across the boundary goes where the class's size comes closer to
         its share, and down when both are equally close.
         """
-        known = np.sort(values[~np.isnan(values)])[::-1]
-        weight = np.ones(len(known)) if self.of == "customers" else np.maximum(known, 0.0)
-        held = np.cumsum(weight)
-        ends = np.flatnonzero(np.append(known[:-1] != known[1:], True)) if len(known) else np.empty(0, int)
-        sizes = np.concatenate([[0.0], held[ends]])
-        bounds = np.concatenate([[math.inf], known[ends]])
-        total = held[-1] if len(known) else 0.0
+        values, customers, total = ranks.values, ranks.below[-1], ranks.sums[-1]
+        if self.first == "lowest":
+            bounds, sizes = np.append(-math.inf, values), np.append(0.0, ranks.below[1:])
+        elif self.of == "customers":
+            bounds, sizes = np.append(math.inf, values[::-1]), np.append(0.0, customers - ranks.below[-2::-1])
+        else:
+            bounds, sizes = np.append(math.inf, values[::-1]), np.append(0.0, total - ranks.sums[-2::-1])
         found = {}
         for name, share in list(self.top.items())[:-1]:
-            wanted = math.ceil(share * total - 1e-9) if self.of == "customers" else share * total
+            wanted = share * total if self.of == "revenue" else math.ceil(share * customers - 1e-9)
             found[name] = float(bounds[np.argmin(np.abs(sizes - wanted))])
         return found
 
-    def classify(self, facts: Mapping[str, Array], cutoffs: Mapping[str, float], size: int) -> Classes:
-        """Class of each of `size` customers by the stored cut-offs."""
-        return _highest_first(facts[self.fact], {**cutoffs, self.classes[-1]: -math.inf})
+    def classify(self, facts: Facts, cutoffs: Mapping[str, float]) -> Classes:
+        """Class of each customer by the stored cut-offs."""
+        sign = 1.0 if self.first == "highest" else -1.0
+        bounds = {name: sign * cut for name, cut in cutoffs.items()}
+        return highest_first(sign * facts.numbers[self.fact], {**bounds, self.classes[-1]: -math.inf})
 
 
 class AtLeast(Config):
@@ -108,17 +120,12 @@ class AtLeast(Config):
 
     @property
     def facts(self) -> frozenset[str]:
-        """The facts it looks at."""
+        """The numbers it looks at."""
         return frozenset({self.fact})
 
-    def classify(self, facts: Mapping[str, Array], cutoffs: Mapping[str, float], size: int) -> Classes:
-        """Class of each of `size` customers; `cutoffs` are not needed."""
-        return _highest_first(facts[self.fact], self.bounds)
-
-
-Span = Annotated[tuple[float, float], Field()]
-Conditions = dict[str, float | Span]
-"""Fact → the value it must have, or [low, high): from low to below high."""
+    def classify(self, facts: Facts, cutoffs: Mapping[str, float], shift: float = 0.0) -> Classes:
+        """Class of each customer; `cutoffs` are not needed. shift: added to every bound."""
+        return highest_first(facts.numbers[self.fact], {name: bound + shift for name, bound in self.bounds.items()})
 
 
 class Rules(Config):
@@ -135,13 +142,12 @@ class Rules(Config):
                 raise ValueError(f"conditions for class {name}: it takes everyone, so the classes after it are empty")
         if pairs[-1][1]:
             raise ValueError(f"no conditions for the last class, {pairs[-1][0]}, so that every customer has a class")
-        for i, (name, conditions) in enumerate(pairs):
-            for earlier, same in pairs[:i]:
-                if same == conditions:
-                    raise ValueError(f"other conditions for {name} than for {earlier}, which already takes everyone")
+        for name, conditions in pairs:
             for fact, span in conditions.items():
                 if isinstance(span, tuple) and not span[0] < span[1]:
                     raise ValueError(f"[low, high) with low below high for {name}.{fact}")
+        for name, takers in unreachable(rules).items():
+            raise ValueError(f"other conditions for {name} than those of {takers}, which already takes everyone")
         return rules
 
     @property
@@ -151,60 +157,94 @@ class Rules(Config):
 
     @property
     def facts(self) -> frozenset[str]:
-        """The facts it looks at."""
+        """The numbers it looks at."""
         return frozenset(fact for conditions in self.rules.values() for fact in conditions)
 
-    def classify(self, facts: Mapping[str, Array], cutoffs: Mapping[str, float], size: int) -> Classes:
-        """Class of each of `size` customers; `cutoffs` are not needed."""
-        found = np.full(size, self.classes[-1])
-        free = np.ones(size, bool)
+    def classify(self, facts: Facts, cutoffs: Mapping[str, float]) -> Classes:
+        """Class of each customer; `cutoffs` are not needed."""
+        found = np.full(facts.size, self.classes[-1])
+        free = np.ones(facts.size, bool)
         for name, conditions in self.rules.items():
-            meets = free.copy()
-            for fact, span in conditions.items():
-                values = facts[fact]
-                meets &= (values >= span[0]) & (values < span[1]) if isinstance(span, tuple) else values == span
-            found[meets] = name
-            free &= ~meets
+            takes = free & meets(conditions, facts.numbers, facts.size)
+            found[takes] = name
+            free &= ~takes
         return found
 
 
 class Given(Config):
-    """A class that comes as a number from elsewhere, such as the segment of a model. classes: class → that number."""
+    """A class that comes from elsewhere: as a number, such as the segment of a model, or as a text, such as an
+    attribute of the customer or a trait (`features.traits`).
 
-    fact: str
-    numbers: Annotated[dict[ClassCode, float], Field(min_length=1)]
+    numbers: class → the number of the fact that means it; values: class → the texts that mean it; other: the class of
+    every other text; without it they are unknown, as null is.
+    """
+
+    fact: str | None = None
+    numbers: dict[ClassCode, float] | None = None
+    attribute: str | None = None
+    trait: str | None = None
+    values: dict[ClassCode, tuple[str, ...]] | None = None
+    other: ClassCode | None = None
 
     @field_validator("numbers")
     @classmethod
-    def _distinct(cls, numbers: dict[str, float]) -> dict[str, float]:
-        if len(set(numbers.values())) < len(numbers):
+    def _distinct(cls, numbers: dict[str, float] | None) -> dict[str, float] | None:
+        if numbers and len(set(numbers.values())) < len(numbers):
             raise ValueError("a number for each class, no two the same")
         return numbers
+
+    @field_validator("values")
+    @classmethod
+    def _one_class_each(cls, values: dict[str, tuple[str, ...]] | None) -> dict[str, tuple[str, ...]] | None:
+        seen: dict[str, str] = {}
+        for name, texts in (values or {}).items():
+            if not texts:
+                raise ValueError(f"a text at least for class {name}, which can never be reached")
+            for each in texts:
+                if each in seen:
+                    raise ValueError(f"'{each}' in one class, not in {seen[each]} and {name}")
+                seen[each] = name
+        return values
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Given:
+        if sum(each is not None for each in (self.fact, self.attribute, self.trait)) != 1:
+            raise ValueError("exactly one of fact, attribute, trait")
+        if (self.fact is None) == bool(self.numbers) or (self.fact is None) != bool(self.values):
+            raise ValueError("numbers with a fact; values with an attribute or a trait")
+        if self.other is not None and (not self.values or self.other in self.values):
+            raise ValueError("other: a class of its own, beside values")
+        return self
 
     @property
     def classes(self) -> tuple[str, ...]:
         """In the order of the list."""
-        return tuple(self.numbers)
+        return (*(self.numbers or self.values or {}), *([self.other] if self.other else []))
 
     @property
     def facts(self) -> frozenset[str]:
-        """The facts it looks at."""
-        return frozenset({self.fact})
+        """The numbers it looks at."""
+        return frozenset({self.fact} if self.fact else ())
 
-    def classify(self, facts: Mapping[str, Array], cutoffs: Mapping[str, float], size: int) -> Classes:
-        """Class of each of `size` customers; unknown for any other number."""
-        found = np.full(size, UNKNOWN * len(self.classes[0]))
-        for name, number in self.numbers.items():
-            found[facts[self.fact] == number] = name
+    def classify(self, facts: Facts, cutoffs: Mapping[str, float]) -> Classes:
+        """Class of each customer; unknown where nothing of it is known, or nothing that has a class."""
+        found = np.full(facts.size, UNKNOWN * len(self.classes[0]))
+        texts = facts.texts.get(self.attribute or self.trait or "")
+        if texts is not None and self.other is not None:
+            found[texts.known] = self.other
+        for name, number in (self.numbers or {}).items():
+            found[facts.numbers[self.fact or ""] == number] = name
+        for name, wanted in (self.values or {}).items() if texts is not None else ():
+            found[texts.among(wanted)] = name  # type: ignore[union-attr]
         return found
 
 
-def _highest_first(values: Array, bounds: Mapping[str, float]) -> Classes:
+def highest_first(values: Array, bounds: Mapping[str, float]) -> Classes:
     """The first class whose bound the value reaches; unknown for NaN."""
     found = np.full(len(values), UNKNOWN * len(next(iter(bounds))))
     free = ~np.isnan(values)
     for name, bound in bounds.items():
-        meets = free & (values >= bound)
-        found[meets] = name
-        free &= ~meets
+        takes = free & (values >= bound)
+        found[takes] = name
+        free &= ~takes
     return found

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,37 +13,63 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from classification.grade import BASES, RANKED, Graded, GradingSnapshot, LiveSet, take_snapshot
+from classification.months import months, read_earlier, write_notes
 from classification.reasons import reasons
-from classification.scheme import read_scheme
+from classification.scheme import Scheme, read_scheme
+from classification.stability import Decision
 from features.catalogue import POSITION
 from features.company import Company
 from features.errors import InputError
 from features.population import Ranks
+from features.progress import Progress, silent
 from features.tables.consents import read_consents
-from features.workspace import Workspace, damaged, read_json, staged, write_json
+from features.workspace import Workspace, damaged, finite, read_json, staged, write_json
 from training.release import SCHEME_FILE, Release
 from training.snapshots import Origin, Snapshot
 
+REPORTED = ("orders_365d", "margin_365d", "profit_365d", "service_cost_365d", "complaints_open", "recency_days")
+"""Features that reports look at, beside those of the scheme."""
 
-def classify(workspace: Workspace, release: Release, base: Snapshot, origin: Origin) -> tuple[LiveSet, Path]:
+ROW_GROUP = 50_000
+"""Rows are in order of pseudonym, so that one customer's are found without reading all."""
+
+
+def classify(
+    workspace: Workspace,
+    release: Release,
+    base: Snapshot,
+    origin: Origin,
+    decisions: Sequence[Decision] = (),
+    progress: Progress = silent,
+) -> tuple[LiveSet, Path]:
     """Grade a base with a release and write the snapshot's folder, all or nothing; same input, same bytes.
+
+    The last monthly run before it is the grading that classes are held against.
+    """
+    live = take_snapshot(release, base, origin)
+    graded = live.grade(base.rows, base.texts, read_earlier(workspace, base.as_of, base.ids), decisions)
+    folder = workspace.grades / f"{base.as_of.isoformat()}-v{release.version}"
+    with staged(folder) as new:
+        write_snapshot(new, workspace, live, base, graded, progress)
+    return live, folder
+
+
+def write_snapshot(
+    folder: Path, workspace: Workspace, live: LiveSet, base: Snapshot, graded: Graded, progress: Progress = silent
+) -> None:
+    """The files of a graded base, into a staged folder.
 
     grades.parquet has a row per customer, and says whether it objects to marketing today; reasons.parquet has the
     reasons of each score.
     """
-    live = take_snapshot(release, base, origin)
-    graded = live.grade(base.rows)
-    folder = workspace.grades / f"{base.as_of.isoformat()}-v{release.version}"
     objected = read_consents(workspace.tables).no_marketing
     table = _as_table(live, base, graded)
     table = table.append_column("no_marketing", pa.array([id_ in objected for id_ in base.ids], pa.bool_()))
-    with staged(folder) as new:
-        pq.write_table(table, new / "grades.parquet", compression="zstd")
-        pq.write_table(reasons(live, base, graded), new / "reasons.parquet", compression="zstd")
-        arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
-        np.savez(new / "ranks.npz", **arrays)
-        write_json(new / "snapshot.json", _as_json(live, base, graded))
-    return live, folder
+    pq.write_table(table, folder / "grades.parquet", compression="zstd", row_group_size=ROW_GROUP)
+    pq.write_table(reasons(live, base, graded, progress), folder / "reasons.parquet", compression="zstd")
+    arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
+    np.savez(folder / "ranks.npz", **arrays)
+    write_json(folder / "snapshot.json", _as_json(live, base, graded))
 
 
 def load_live_set(folder: Path, release: Release) -> LiveSet:
@@ -57,23 +82,36 @@ def load_live_set(folder: Path, release: Release) -> LiveSet:
             f"one graded by release {release.version}",
             "Run `scoring classify`.",
         )
+    scheme = read_scheme(release.scheme, SCHEME_FILE)
+    as_of, company = date.fromisoformat(found["as_of"]), Company.from_json(found["company"])
+    cutoffs = snapshot_cutoffs(folder, scheme)
+    snapshot = GradingSnapshot(found["id"], as_of, cutoffs, read_ranks(folder), found["key"], company)
+    return LiveSet(release, scheme, snapshot)
+
+
+def read_ranks(folder: Path) -> dict[str, Ranks]:
+    """The ranks that a snapshot's folder keeps."""
     try:
         with np.load(folder / "ranks.npz", allow_pickle=False) as arrays:
-            ranks = {name: Ranks(*(arrays[f"{name}.{part}"] for part in _PARTS)) for name in BASES}
+            return {name: Ranks(*(arrays[f"{name}.{part}"] for part in _PARTS)) for name in BASES}
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise damaged(folder / "ranks.npz", error) from None
-    cutoffs = {
-        dimension: {name: math.inf if cut is None else cut for name, cut in cuts.items()}
-        for dimension, cuts in found["cutoffs"].items()
+
+
+def snapshot_cutoffs(folder: Path, scheme: Scheme) -> dict[str, dict[str, float]]:
+    """The cut-offs that a snapshot's folder keeps; null there is a bound that nobody reaches."""
+    return {
+        name: {class_: scheme.dimensions[name].nobody if cut is None else cut for class_, cut in cuts.items()}
+        for name, cuts in read_json(folder / "snapshot.json")["cutoffs"].items()
+        if name in scheme.dimensions
     }
-    as_of = date.fromisoformat(found["as_of"])
-    snapshot = GradingSnapshot(found["id"], as_of, cutoffs, ranks, found["key"], Company.from_json(found["company"]))
-    return LiveSet(release, read_scheme(release.scheme, SCHEME_FILE), snapshot)
 
 
 def newest_snapshot(workspace: Workspace, version: int) -> Path:
-    """The folder of the latest snapshot that a release graded."""
-    folders = sorted(workspace.grades.glob(f"????-??-??-v{version}"))
+    """The folder of the latest snapshot that a release graded: a monthly run's, or one between."""
+    between = {path.name[:10]: path for path in workspace.grades.glob(f"????-??-??-v{version}")}
+    monthly = {str(month.as_of): month.folder for month in months(workspace) if month.release == version}
+    folders = [folder for _, folder in sorted({**between, **monthly}.items())]
     if not folders:
         raise InputError(
             workspace.grades, f"no snapshot graded by release {version}", "one", "Run `scoring classify` first."
@@ -91,10 +129,15 @@ def _as_table(live: LiveSet, base: Snapshot, graded: Graded) -> pa.Table:
     numbers = {f"score_{name}": score for name, score in graded.scores.items()}
     numbers |= {f"percentile_{name}": rank for name, rank in graded.percentiles.items()}
     numbers |= graded.standing
-    facts = sorted((live.scheme.facts | set(RANKED)) & set(POSITION))
+    facts = sorted((live.scheme.facts | set(RANKED) | set(REPORTED)) & set(POSITION))
     numbers |= {name: base.rows[:, POSITION[name]] for name in facts}
     columns |= {name: pa.array(column, pa.float64(), from_pandas=True) for name, column in numbers.items()}
     columns |= {f"class_{name}": pa.array(column, pa.string()) for name, column in graded.classes.items()}
+    columns |= {f"text_{name}": base.texts[name].to_arrow() for name in sorted(live.scheme.texts & set(base.texts))}
+    columns |= {f"raw_{name}": pa.array(column, pa.string()) for name, column in graded.raw.items()}
+    held = (name for name, dimension in live.scheme.dimensions.items() if dimension.hold and dimension.hold.months)
+    columns |= {f"seen_{name}": pa.array(graded.seen[name]) for name in held}
+    columns["notes"] = write_notes(graded.notes, len(graded.codes))
     columns["code"] = pa.array(graded.codes, pa.string())
     return pa.table(columns)
 
@@ -112,11 +155,11 @@ def _as_json(live: LiveSet, base: Snapshot, graded: Graded) -> dict[str, Any]:
         "scheme": live.scheme.version,
         "key": snapshot.key,
         "customers": len(base.ids),
-        "cutoffs": json.loads(json.dumps(snapshot.cutoffs).replace("Infinity", "null")),
+        "cutoffs": finite(snapshot.cutoffs),
         "classes": {
             name: {
                 str(code): {"customers": int((column == code).sum()), "spend_365d": float(spend[column == code].sum())}
-                for code in (*live.scheme.dimensions[name].rule.classes, live.scheme.dimensions[name].unknown)
+                for code in live.scheme.dimensions[name].all
                 if (column == code).any()
             }
             for name, column in graded.classes.items()

@@ -101,7 +101,7 @@ class SwapSet:
 
 def swap_set(champion: LiveSet, challenger: LiveSet, base: Snapshot) -> SwapSet:
     """Grade `base` with both; dimensions that only one of the schemes has are left out."""
-    old, new = champion.grade(base.rows), challenger.grade(base.rows)
+    old, new = champion.grade(base.rows, base.texts), challenger.grade(base.rows, base.texts)
     shared = [name for name in challenger.scheme.dimensions if name in champion.scheme.dimensions]
     per = 10.0 ** challenger.release.about["decimals"]
     spend = np.maximum(np.nan_to_num(base.rows[:, POSITION["spend_365d"]]), 0.0) / per
@@ -122,12 +122,12 @@ def swap_set(champion: LiveSet, challenger: LiveSet, base: Snapshot) -> SwapSet:
 def _order(champion: LiveSet, challenger: LiveSet, name: str) -> list[str]:
     """The classes of both schemes, in the challenger's order."""
     both = [live.scheme.dimensions[name] for live in (challenger, champion)]
-    return list(dict.fromkeys(each for d in both for each in (*d.rule.classes, d.unknown)))
+    return list(dict.fromkeys(each for d in both for each in d.all))
 
 
 def _names(new: Scheme, old: Scheme, name: str) -> dict[str, str]:
     both = [scheme.dimensions[name] for scheme in (old, new)]
-    return {each: d.name_of(each) for d in both for each in (*d.rule.classes, d.unknown)}
+    return {each: d.name_of(each) for d in both for each in d.all}
 
 
 def _moves(

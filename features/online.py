@@ -103,6 +103,23 @@ def history_of(program: Program, customer_id: str, events: Sequence[Event], comp
     return h
 
 
+def visible_events(
+    customer_id: str, events: Sequence[Event], as_of: date, company: Company
+) -> list[tuple[date, Event]]:
+    """The events that count at `as_of`, each id once, with the day each happened in the company's time zone: those
+    that happened and were known before that day, and were not replaced before it."""
+    if not events:
+        return []
+    own, shown_by = zone(company.timezone), clock(company.timezone)
+    unique = list(_unique(customer_id, events, own))
+    days = (local_time(_instants([event.ts for event in unique], own), shown_by) // DAY).astype(np.int32)
+    known = _days([event.known_at for event in unique], days, own, shown_by)
+    until = _days([event.known_until for event in unique], np.full(len(unique), FOREVER, np.int32), own, shown_by)
+    limit = day_number(as_of)
+    counts = (days < limit) & (known < limit) & (until >= limit)
+    return [(START.date() + timedelta(days=int(days[i])), unique[i]) for i in np.flatnonzero(counts)]
+
+
 def event_digest(customer_id: str, event: Event, own: ZoneInfo) -> str:
     """The id of an event that has none, as `features.tables.typed.event_id` gives it at ingest."""
     said = (

@@ -47,8 +47,13 @@ class Workspace:
 
     @property
     def grades(self) -> Path:
-        """One folder per grading snapshot."""
+        """One folder per grading snapshot between the monthly runs."""
         return self.home / "grades"
+
+    @property
+    def months(self) -> Path:
+        """One folder per monthly run, `2026-10`: its grading snapshot, who changed class and why. Never changed."""
+        return self.home / "months"
 
     @property
     def store(self) -> Path:

@@ -23,10 +23,13 @@ from serving.options import (
     HomeOption,
     HorizonOption,
     HostOption,
+    MonthOption,
     PortOption,
     RawOption,
+    RestateOption,
     SchemeOption,
     SourceOption,
+    VersionOption,
     as_day,
     err,
     open_job,
@@ -61,7 +64,7 @@ def run(
     home: HomeOption = None,
     as_of: AsOfOption = None,
     grade_as_of: GradeOption = None,
-    scheme: SchemeOption = "2026-01",
+    scheme: SchemeOption = None,
     customers: CustomersOption = 2_000,
     horizon: HorizonOption = None,
 ) -> None:
@@ -158,7 +161,7 @@ app.add_typer(identity_commands.app, name="identity")
 def train(
     source: SourceOption = "sample",
     home: HomeOption = None,
-    scheme: SchemeOption = "2026-01",
+    scheme: SchemeOption = None,
     horizon: HorizonOption = None,
 ) -> None:
     """Feature rows → a candidate release, judged on the test dates and refitted on all closed targets."""
@@ -168,7 +171,7 @@ def train(
 
 
 @app.command()
-def evaluate(source: SourceOption = "sample", home: HomeOption = None, scheme: SchemeOption = "2026-01") -> None:
+def evaluate(source: SourceOption = "sample", home: HomeOption = None, scheme: SchemeOption = None) -> None:
     """The candidate beside the baselines; logged and registered in MLflow."""
     from features.workspace import read_json
     from serving import release_tables, show
@@ -194,19 +197,38 @@ def classify(source: SourceOption = "sample", home: HomeOption = None) -> None:
 
 
 @app.command()
+def reclassify(
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+    month: MonthOption = None,
+    version: VersionOption = None,
+    restate: RestateOption = "",
+) -> None:
+    """A month graded beside the month before: who changed class and why; the online store gets the result."""
+    from serving import show
+
+    with open_job(source, home) as job:
+        done = job.reclassify(month, version, bool(restate))
+    out.print(show.classes(done.month.folder, done.live))
+    out.print(show.monthly(done), markup=False)
+
+
+@app.command()
 def serve(
     source: SourceOption = "sample", home: HomeOption = None, host: HostOption = "127.0.0.1", port: PortOption = 8000
 ) -> None:
     """Answer over HTTP with the champion and its last grading."""
     import uvicorn
 
+    from features.traits import read_categories
     from serving.app import Service, create_app
     from serving.scorer import Scorer
     from serving.store import Store
 
     with open_job(source, home) as job:
         live, pseudonyms, path = job.live()
-    service = Service(Scorer(live, pseudonyms), Store(path))
+    categories = read_categories(job.workspace.tables)
+    service = Service(Scorer(live, pseudonyms, categories), Store(path))
     try:
         listener = socket.create_server((host, port))
     except OSError as error:

@@ -43,7 +43,14 @@ HorizonOption = Annotated[
         "--horizon", min=1, max=1000, help="days that churn, value and demand look ahead, instead of the settings'"
     ),
 ]
-SchemeOption = Annotated[str, typer.Option("--scheme", help="version of the classification scheme")]
+SchemeOption = Annotated[
+    str | None, typer.Option("--scheme", help="version of the classification scheme, by default the current one")
+]
+MonthOption = Annotated[str | None, typer.Option("--month", help="as in 2026-10; by default the last whole one")]
+RestateOption = Annotated[
+    str, typer.Option("--restate", metavar="REASON", help="grade the last month again, though it was graded already")
+]
+VersionOption = Annotated[int | None, typer.Option("--version", min=1, help="of the release; by default the champion")]
 CustomersOption = Annotated[int, typer.Option("--customers", min=100, help="size of the sample company")]
 PortOption = Annotated[int, typer.Option("--port", min=1, max=65535)]
 HostOption = Annotated[str, typer.Option("--host", help="the address to listen on")]
@@ -56,15 +63,16 @@ def as_day(value: datetime | None) -> date | None:
 
 @contextmanager
 def open_job(
-    source: str, home: Path | None, raw: Path | None = None, scheme: str = "2026-01", horizon: int | None = None
+    source: str, home: Path | None, raw: Path | None = None, scheme: str | None = None, horizon: int | None = None
 ) -> Iterator[Job]:
     """The steps of one source, with a progress bar while they run."""
     described = load_source(source)
+    from classification.scheme import CURRENT
     from serving.steps import Job
 
     workspace = Workspace(home or Path("data") / described.name)
     with progress_bars() as progress:
-        yield Job(described, workspace, raw, scheme, progress, horizon)
+        yield Job(described, workspace, raw, scheme or CURRENT, progress, horizon)
 
 
 @contextmanager

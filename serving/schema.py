@@ -133,11 +133,15 @@ class Score(BaseModel):
 
 
 class CustomerClass(BaseModel):
-    """A class in one dimension. at_least: the cut-off that this class began at, where it is a share of the base."""
+    """A class in one dimension. at_least: the cut-off that this class begins at, where it is a share of the base (at
+    most, where the lowest come first); raw: the class by today's facts alone; note: why it is another: held (not yet
+    sure), illegal (cannot follow the class before), override (a person's word)."""
 
     code: str
     name: str
     at_least: float | None = None
+    raw: str
+    note: str | None = None
 
 
 class Version(BaseModel):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from features.calendar import zone
 from features.catalogue import PROGRAM
 from features.online import Event, feature_row
 from features.tables.privacy import Pseudonyms
+from features.texts import Texts
+from features.traits import traits_of
 from serving.schema import EventIn, ScoreRequest
 from training.recipes import DEMAND, INTENT, RECIPES, SEGMENTS, VALUE
 from training.registry import model_name
@@ -27,10 +30,11 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Scorer:
-    """Grades customers with one live set."""
+    """Grades customers with one live set. categories: item → its category."""
 
     live: LiveSet
     pseudonyms: Pseudonyms
+    categories: Mapping[str, str] = field(default_factory=dict)
 
     def score(self, request: ScoreRequest) -> dict[str, Any]:
         """The record of one customer, as `serving.schema.CustomerScore` describes it."""
@@ -39,7 +43,9 @@ class Scorer:
         customer = self.pseudonyms.of(request.customer_id)
         events = [self._event(event) for event in request.events]
         row = feature_row(PROGRAM, customer, events, as_of, company)
-        return record(self.live, self.live.grade(row[None, :]), 0, as_of) | {"customer_id": request.customer_id}
+        traits = traits_of(customer, events, as_of, company, self.categories)
+        texts = {name: Texts.of([text]) for name, text in {**request.attributes, **traits}.items()}
+        return record(self.live, self.live.grade(row[None, :], texts), 0, as_of) | {"customer_id": request.customer_id}
 
     def warm(self) -> None:
         """Answer once, so that everything is compiled and loaded before the first request."""
@@ -69,8 +75,8 @@ def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]
             for output in recipe.outputs
         },
         "standing": {name: _number(column[i]) for name, column in graded.standing.items()},
-        "classes": {name: _class(live, name, str(column[i])) for name, column in graded.classes.items()},
-        "code": graded.codes[i],
+        "classes": {name: _class(live, graded, name, i) for name in graded.classes},
+        "code": str(graded.codes[i]),
         "live": version(live),
     }
 
@@ -86,9 +92,11 @@ def version(live: LiveSet) -> dict[str, Any]:
     }
 
 
-def _class(live: LiveSet, dimension: str, code: str) -> dict[str, Any]:
+def _class(live: LiveSet, graded: Graded, dimension: str, i: int) -> dict[str, Any]:
+    code, note = str(graded.classes[dimension][i]), str(graded.notes[dimension][i])
     cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
-    return {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
+    said = {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
+    return said | {"raw": str(graded.raw[dimension][i]), "note": note or None}
 
 
 def _number(value: float | None) -> float | None:

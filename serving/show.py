@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from classification.grade import LiveSet, class_name
+from classification.monthly import MonthlyRun
 from classification.promote import Promotion
 from features.catalogue import CATALOGUE
 from features.catalogue.page import window
@@ -130,6 +131,13 @@ def classes(folder: Path, live: LiveSet) -> Table:
             share, spend = size["customers"] / everyone, size["spend_365d"] / total
             table.add_row("" if i else name, label, f"{size['customers']:,}", f"{share:.1%}", f"{spend:.1%}")
     return table
+
+
+def monthly(done: MonthlyRun) -> str:
+    """What a monthly run did."""
+    month = done.month
+    state = "graded" if done.written else "was graded already; nothing has changed"
+    return f"\nMonth {month.name} {state}: {month.folder}"
 
 
 def drift(folder: Path) -> str:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from classification.challenge import SETTINGS_TAG, Challenge, challenge
-from classification.grade import FACTS, LiveSet
+from classification.comparison import Bases
+from classification.grade import FACTS, TRAIT_NAMES, LiveSet
+from classification.monthly import MonthlyRun, month_end
+from classification.monthly import reclassify as grade_month
+from classification.months import Month, month_before
 from classification.past import VALUE_DIMENSION, past_standings
 from classification.promote import Promotion
 from classification.promote import promote as pass_gate
-from classification.scheme import check_facts, load_scheme, scheme_text
+from classification.scheme import CURRENT, check_facts, load_scheme, scheme_text
 from classification.snapshots import classify as grade
 from classification.snapshots import load_live_set, newest_snapshot
 from features.company import Company
@@ -40,7 +44,7 @@ from training.recipes import SEGMENTS, TRAINING, Settings, load_settings
 from training.release import Release
 from training.review import publish
 from training.segments import SegmentModel
-from training.snapshots import Origin, read_cuts, read_origin, read_snapshots, write_snapshots
+from training.snapshots import Origin, base_at, read_cuts, read_origin, read_snapshots, write_snapshots
 from training.window import churn_window
 
 SAMPLE = "sample"
@@ -54,7 +58,7 @@ class Job:
     source: Source
     workspace: Workspace
     raw: Path | None = None
-    scheme: str = "2026-01"
+    scheme: str = CURRENT
     progress: Progress = silent
     horizon_days: int | None = None
 
@@ -199,11 +203,50 @@ class Job:
         release = registry.fetch(self.source.name)
         origin = self._origin()
         base = read_snapshots(self.workspace, [read_cuts(self.workspace).grade])[0]
-        live, folder = grade(self.workspace, release, base, origin)
+        live, folder = grade(self.workspace, release, base, origin, progress=self.progress)
         self.progress("classify", 1, 1)
         store.publish(self.workspace, live, folder, self.progress)
         drift_report(self.workspace, release, base.as_of, folder, self.progress)
         return live, folder
+
+    def reclassify(self, month: str | None = None, version: int | None = None, restate: bool = False) -> MonthlyRun:
+        """A month graded beside the one before, by the champion or another version; the store gets the result.
+
+        month: by default the last that the data cover whole.
+        """
+        report = self.report()
+        name, as_of = self._month(month, data_end(report))
+        release = registry.fetch(self.source.name, version)
+        company = Company.from_json(report["company"])
+        before = month_before(self.workspace, as_of)
+        old = self._release_of(before, release)
+        dates = [as_of, before.as_of] if before and old and old.digest != release.digest else [as_of]
+        bases = Bases(*base_at(self.workspace, company, dates, self.progress))
+        origin = Origin(
+            self.source.name, report["key"], company, release.about["horizon_days"], release.about["active_days"]
+        )
+        done = grade_month(self.workspace, name, (old, release), bases, origin, (), restate, self.progress)
+        store.publish(self.workspace, done.live, done.month.folder, self.progress)
+        drift_report(self.workspace, release, as_of, done.month.folder, self.progress)
+        return done
+
+    def _month(self, name: str | None, end: date) -> tuple[str, date]:
+        """A month and the day after its last; InputError for one that the data do not cover whole."""
+        last = end.replace(day=1) - timedelta(days=1)
+        as_of = month_end(name or f"{last:%Y-%m}")
+        if as_of > end:
+            raise InputError(
+                "--month", f"'{name}', but the data end on {end - timedelta(days=1)}", f"a month up to {last:%Y-%m}"
+            )
+        return f"{as_of - timedelta(days=1):%Y-%m}", as_of
+
+    def _release_of(self, month: Month | None, release: Release) -> Release | None:
+        """The release that graded a month, None where it is not at hand or looks at other features."""
+        if month is None or month.release == release.version:
+            return release if month else None
+        if not registry.answers_here(self.source.name, month.release):
+            return None
+        return registry.fetch(self.source.name, month.release)
 
     def live(self) -> tuple[LiveSet, Pseudonyms, Path]:
         """What the service serves: the champion, the newest snapshot it graded, and the store's file."""
@@ -224,7 +267,7 @@ class Job:
     def check(self) -> None:
         """Refuse a scheme or settings that cannot work, before anything is computed."""
         load_settings()
-        check_facts(load_scheme(self.scheme), FACTS, self.scheme)
+        check_facts(load_scheme(self.scheme), FACTS, TRAIT_NAMES, self.scheme)
 
     def _origin(self) -> Origin:
         origin = read_origin(self.workspace)

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from classification.grade import RANKED, Graded, LiveSet
+from classification.months import read_notes
 from features.population import POPULATION
 from features.progress import Progress, silent
 from features.tables.consents import Consents, read_consents
@@ -164,7 +165,13 @@ def _graded(live: LiveSet, table: pa.Table) -> Graded:
     def numbers(prefix: str, names: tuple[str, ...]) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
         return {name: table[f"{prefix}_{name}"].to_numpy().astype(float) for name in names}
 
-    classes = {n: table[f"class_{n}"].to_numpy(zero_copy_only=False).astype(str) for n in live.scheme.dimensions}
+    classes, raw = (
+        {n: table[f"{part}_{n}"].to_numpy(zero_copy_only=False).astype(str) for n in live.scheme.dimensions}
+        for part in ("class", "raw")
+    )
+    none = np.zeros(len(table), "<U8")
+    notes = dict.fromkeys(live.scheme.dimensions, none) | read_notes(table["notes"])
     scores = numbers("score", OUTPUTS)
     standing = {each.name: table[each.name].to_numpy().astype(float) for each in POPULATION}
-    return Graded(scores, numbers("percentile", RANKED), standing, classes, table["code"].to_pylist())
+    codes = np.array(table["code"].to_pylist(), str)
+    return Graded(scores, numbers("percentile", RANKED), standing, raw, classes, notes, {}, codes)

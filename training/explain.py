@@ -89,6 +89,16 @@ def sentence(reason: Reason, moves: str, decimals: int = 2) -> str:
     return f"{_short(DOCS[name])}: {said}, {verb} {moves}"
 
 
+def told(name: str, now: float, before: float, decimals: int = 2) -> str:
+    """A number as it is and as it was: `Days since the last purchase: 212 days, was 181 days`; once where it stayed.
+
+    name: an input of a model, or any other, which is told by its name.
+    """
+    unit = UNITS.get(name, "1")
+    new, old = (_said(value, unit, decimals) for value in (now, before))
+    return f"{_short(DOCS.get(name, name.replace('_', ' ')))}: {new}" + (f", was {old}" if old != new else "")
+
+
 def sentences(reasons: Sequence[Reason], moves: str) -> list[str]:
     """A sentence per reason."""
     return [sentence(reason, moves) for reason in reasons]

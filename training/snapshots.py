@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,9 @@ from features.catalogue import CATALOGUE, NAMES
 from features.company import Company
 from features.progress import Progress, silent
 from features.tables.consents import read_consents
-from features.workspace import Workspace, read_json, read_parquet, staged, write_json
+from features.texts import Texts, texts_by_name
+from features.traits import trait_table
+from features.workspace import Workspace, part_files, read_json, read_parquet, staged, write_json
 from training.backtest import Cuts
 from training.labels import closes, label_features, orders_name, spend_name
 
@@ -27,12 +31,14 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class Snapshot:
     """The base at `as_of`. ids (n,): pseudonyms; rows (n, features) in the catalogue's order, NaN for null;
-    labels: label feature → (n,), for the horizons whose labels of this date are needed."""
+    labels: label feature → (n,), for the horizons whose labels of this date are needed; texts: attribute or trait →
+    a text each, for the date that is graded."""
 
     as_of: date
     ids: NDArray[np.object_]
     rows: Array
     labels: dict[str, Array]
+    texts: Mapping[str, Texts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ def write_snapshots(
         write_features(workspace.tables, company, labels, ends, folder / "labels.parquet", but=objected)
         attributes = without(attribute_table(workspace.tables, cuts.all), objected)
         pq.write_table(attributes, folder / "attributes.parquet", compression="zstd")
+        traits = without(trait_table(workspace.tables, company, cuts.grade), objected)
+        pq.write_table(traits, folder / "traits.parquet", compression="zstd")
         write_json(folder / "cuts.json", {**vars(origin), "company": company.model_dump(), **cuts.to_json()})
 
 
@@ -90,7 +98,35 @@ def read_snapshots(workspace: Workspace, dates: Sequence[date]) -> list[Snapshot
     objected = read_consents(workspace.tables).no_profiling
     features = without(read_parquet(folder / "features.parquet"), objected)
     labels = read_parquet(folder / "labels.parquet")
-    return [_snapshot(day, features, labels, [days for date_, days in needed if date_ == day]) for day in dates]
+    return [_snapshot(day, features, labels, [days for date_, days in needed if date_ == day], folder) for day in dates]
+
+
+def base_at(
+    workspace: Workspace, company: Company, dates: Sequence[date], progress: Progress = silent
+) -> list[Snapshot]:
+    """The bases of some dates, in their order, computed from the tables as they are: without labels, with texts.
+
+    Who objects to profiling today is left out, whatever the date.
+    """
+    objected = read_consents(workspace.tables).no_profiling
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "rows"
+        write_features(workspace.tables, company, CATALOGUE, dates, folder, progress, but=objected)
+        attributes = without(attribute_table(workspace.tables, dates), objected)
+        return [
+            _base_of(folder, day, _at(attributes, day), trait_table(workspace.tables, company, day)) for day in dates
+        ]
+
+
+def _base_of(folder: Path, day: date, attributes: pa.Table, traits: pa.Table) -> Snapshot:
+    """One date of a folder of feature rows, a part file at a time."""
+    ids, rows = [], []
+    for part in part_files(folder):
+        mine = _at(read_parquet(part), day)
+        ids.append(mine["customer_id"].to_numpy(zero_copy_only=False))
+        rows.append(matrix(mine, NAMES))
+    everyone = np.concatenate(ids)
+    return Snapshot(day, everyone, np.concatenate(rows), {}, texts_at(everyone, attributes, traits))
 
 
 def read_facts(
@@ -108,7 +144,7 @@ def read_facts(
     return found
 
 
-def _snapshot(day: date, features: pa.Table, labels: pa.Table, horizons: Sequence[int]) -> Snapshot:
+def _snapshot(day: date, features: pa.Table, labels: pa.Table, horizons: Sequence[int], folder: Path) -> Snapshot:
     mine = _at(features, day)
     ids = mine["customer_id"].to_numpy(zero_copy_only=False)
     found: dict[str, Array] = {}
@@ -118,7 +154,13 @@ def _snapshot(day: date, features: pa.Table, labels: pa.Table, horizons: Sequenc
         order = np.array([position[id_] for id_ in ids], int)
         for name in (orders_name(days), spend_name(days)):
             found[name] = then[name].to_numpy().astype(float)[order]
-    return Snapshot(day, ids, matrix(mine, NAMES), found)
+    attributes, traits = (_at(read_parquet(folder / f"{name}.parquet"), day) for name in ("attributes", "traits"))
+    return Snapshot(day, ids, matrix(mine, NAMES), found, texts_at(ids, attributes, traits))
+
+
+def texts_at(ids: NDArray[np.object_], attributes: pa.Table, traits: pa.Table) -> dict[str, Texts]:
+    """What is known of customers as texts, from the attributes and the traits of one date."""
+    return {**texts_by_name(attributes, ids, "attribute"), **texts_by_name(traits, ids, "trait")}
 
 
 def _at(table: pa.Table, day: date) -> pa.Table:
