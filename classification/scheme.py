@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -87,7 +88,7 @@ class Dimension(Config):
                 raise ValueError(f"moves from each of the classes {', '.join(self.rule.classes)}, to classes of these")
         return self
 
-    @property
+    @cached_property
     def rule(self) -> Share | AtLeast | Rules | Given:
         """Its way to answer."""
         found = self.share or self.at_least or self.given
@@ -133,7 +134,7 @@ class Scheme(Config):
             raise ValueError("replaces: the version whose codes `forward` maps")
         return self
 
-    @property
+    @cached_property
     def coding(self) -> Code:
         """How codes are written and read."""
         widths = {name: len(dimension.unknown) for name, dimension in self.dimensions.items()}
