@@ -10,7 +10,7 @@ from typing import Any
 
 from classification.gate import GateSettings
 from classification.gate_report import COLUMNS, GateReport
-from classification.grade import take_snapshot
+from classification.grade import score_base, take_snapshot
 from classification.portrait import rule_csv, rules_of, tier_csv, tiers_of
 from classification.promote import TASKS_TAG, examine
 from classification.swap import SwapSet, swap_set
@@ -72,8 +72,8 @@ def challenge(workspace: Workspace, champion: Release | None, base: Snapshot, or
     folder = workspace.training / "release"
     newest = registry.latest_version(origin.source) or 0
     candidate = load_release(folder, manifest_digest(folder), newest + 1)  # what it will be registered as
-    live = take_snapshot(candidate, base, origin)
-    graded = live.grade(base.rows, base.texts)
+    live, scores = score_base(candidate, base, origin)
+    graded = live.grade(base.rows, base.texts, scores=scores)
     swap = swap_set(take_snapshot(champion, base, origin), live, base) if champion else None
     if swap:
         swap.write(workspace)

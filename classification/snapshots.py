@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from classification.grade import BASES, RANKED, Graded, GradingSnapshot, LiveSet, take_snapshot
+from classification.grade import BASES, RANKED, Graded, GradingSnapshot, LiveSet, score_base
 from classification.months import months, read_earlier, write_notes
 from classification.reasons import reasons
 from classification.scheme import Scheme, read_scheme
@@ -46,8 +46,9 @@ def classify(
 
     The last monthly run before it is the grading that classes are held against.
     """
-    live = take_snapshot(release, base, origin)
-    graded = live.grade(base.rows, base.texts, read_earlier(workspace, base.as_of, base.ids), decisions)
+    live, scores = score_base(release, base, origin)
+    earlier = read_earlier(workspace, base.as_of, base.ids)
+    graded = live.grade(base.rows, base.texts, earlier, decisions, scores)
     folder = workspace.grades / f"{base.as_of.isoformat()}-v{release.version}"
     with staged(folder) as new:
         write_snapshot(new, workspace, live, base, graded, progress)

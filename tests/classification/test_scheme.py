@@ -147,7 +147,9 @@ BAD = {
     "a margin without bounds": ("hold: {months: 2}", "hold: {margin: 2}", ["hold.margin with at_least only"]),
     "class twice": ("      F: {orders: 1}\n", "      P: {orders: 1}\n", ["the key 'P' twice"]),
     "two ways": (
-        "    share: {fact: value,", "    given: {trait: x, values: {A: [a]}}\n    share: {fact: value,", ["exactly one of"]
+        "    share: {fact: value,",
+        "    given: {trait: x, values: {A: [a]}}\n    share: {fact: value,",
+        ["exactly one of"],
     ),
     "name missing": ("F: first purchase, ", "", ["a name for each of the classes"]),
     "code without a dimension": ("{churn}{segment}", "{churn}", ["'segment' is missing"]),
