@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from classification.caution import cautions
 from classification.grade import BASES, RANKED, Graded, GradingSnapshot, LiveSet, score_base
 from classification.months import months, read_earlier, write_notes
 from classification.reasons import reasons
@@ -70,7 +71,9 @@ def write_snapshot(
     pq.write_table(reasons(live, base, graded, progress), folder / "reasons.parquet", compression="zstd")
     arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
     np.savez(folder / "ranks.npz", **arrays)
-    write_json(folder / "snapshot.json", _as_json(live, base, graded))
+    first_day = date.fromisoformat(read_json(workspace.tables / "report.json")["first_day"])
+    said = {"cautions": cautions(live.scheme, first_day, base.as_of)}
+    write_json(folder / "snapshot.json", _as_json(live, base, graded) | said)
 
 
 def load_live_set(folder: Path, release: Release) -> LiveSet:

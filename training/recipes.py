@@ -23,8 +23,8 @@ class Recipe:
 
     predicts: what the prediction is, and so how it is judged (`training.metrics.METRICS`). asked: of whom: all
     customers, those who ever bought, those who bought lately (`Settings.fewest_returns`), or those of the lowest class
-    of value. outputs: the names of its answers; the first is judged and ranked. answer, unit: what the first one is; the
-    others are probabilities.
+    of value. outputs: the names of its answers; the first is judged and ranked. answer, unit: what the first one is;
+    the others are probabilities.
     """
 
     name: str
