@@ -46,7 +46,7 @@ def test_a06_large_and_stable_are_independent_flags(online_retail: Ran) -> None:
 
 
 def test_a11_demand_is_high_low_or_latent(grades: pd.DataFrame) -> None:
-    """High: an order at least is to be expected. Latent: signs of interest, and none to be expected. All three occur."""
+    """High: an order at least is to be expected. Latent: signs of interest, and none to be expected. All occur."""
     high, latent, low = (grades[grades["class_demand"] == class_] for class_ in "HTL")
     assert min(map(len, (high, latent, low))) > 10 and len(high) + len(latent) + len(low) == len(grades)
     assert (high["score_demand"] >= 1).all()
