@@ -5,7 +5,6 @@ Every change is made in a staged copy of the tables: the ledger, `merges.parquet
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -136,14 +135,6 @@ def side_by_side(tables: Path, pseudonyms: Pseudonyms, finding: Finding) -> tupl
         return {fact: value or "" for fact, value in facts.items()}
 
     return side(finding.customer_id), side(finding.survivor)
-
-
-def this_user() -> str:
-    """Who decides when nobody is named: the user of the machine."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a process without a name, in a container
-        return "unknown"
 
 
 def _change(tables: Path, pseudonyms: Pseudonyms, note: Callable[[Ledger], None]) -> None:
