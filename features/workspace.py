@@ -133,8 +133,13 @@ def _lives(pid: int) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, keys in their order, the same bytes for the same value."""
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    """Write `value` as JSON, keys in their order, the same bytes for the same value; all of it or nothing.
+
+    The file is a new one, so that a second name of the old one (`staged`) keeps what it had.
+    """
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    new.replace(path)
 
 
 def finite(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -109,7 +109,7 @@ def _minor(name: str, written: str | None, source: Source) -> int | None:
         return None
     try:
         units = Decimal(written).scaleb(source.decimals)
-    except InvalidOperation:
+    except ArithmeticError:
         units = Decimal("NaN")
     if not units.is_finite() or abs(units) > LARGEST_AMOUNT or units != units.to_integral_value():
         raise InputError(_option(name), f"'{written}'", f"{source.currency} with at most {source.decimals} decimals")

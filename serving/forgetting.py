@@ -107,7 +107,6 @@ def _kept(person: Person) -> tuple[str, ...]:
 def _put_tombstones(desk: Desk, person: Person) -> None:
     tombstones = sorted({*forgotten(desk.workspace.tables), *person.tombstones})
     with staged(desk.workspace.tables, keep=True) as folder:
-        (folder / FORGOTTEN).unlink(missing_ok=True)
         write_json(folder / FORGOTTEN, tombstones)
 
 

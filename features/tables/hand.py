@@ -6,7 +6,7 @@ and the way back lies beside them, so that who is forgotten is forgotten there a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -44,6 +44,7 @@ CELLS = (
     "score",
 )
 IDS = ("customer", "counterparty")
+TIMES = ("known_at", "due_day")
 KEPT = pa.schema([pa.field({"customer": "customer_id"}.get(name, name), pa.string()) for name in CELLS])
 WAYS_BACK = pa.schema([pa.field("customer_id", pa.string()), pa.field("id", pa.string())])
 
@@ -71,7 +72,7 @@ def take_lines(run: Run, lines: Sequence[Line]) -> None:
     run.take(table, _chunk(lines), [HAND] * len(lines), "missing-amount")  # not every kind has one
 
 
-def source_by_hand(source: Source, lines: Iterable[Line], again: bool = False) -> Source:
+def source_by_hand(source: Source, lines: Sequence[Line], again: bool = False) -> Source:
     """The source with one table more, that of `lines`.
 
     A rule that the source file lets lines pass counts no more for them. again: they were accepted once, so that no rule
@@ -80,8 +81,7 @@ def source_by_hand(source: Source, lines: Iterable[Line], again: bool = False) -
     rules = {rule: severity for rule, severity in source.rules.items() if severity == "keep"}
     if again:
         rules |= {rule.id: "keep" for rule in LATER_RULES if rule is not CONFLICT}
-    table = _table(sorted({str(line["kind"]) for line in lines}))
-    return source.model_copy(update={"tables": (*source.tables, table), "rules": rules, "unreadable": 1.0})
+    return source.model_copy(update={"tables": (*source.tables, _table(lines)), "rules": rules, "unreadable": 1.0})
 
 
 def keep(vault: Vault, pseudonyms: Pseudonyms, line: Line) -> None:
@@ -110,14 +110,15 @@ def known_at(line: Line) -> datetime:
     return datetime.fromisoformat(str(line["known_at"]))
 
 
-def _table(kinds: Sequence[str]) -> EventTable:
-    """The table whose columns are CELLS, with events of `kinds`."""
-    *others, last = kinds
+def _table(lines: Sequence[Line]) -> EventTable:
+    """How the lines read: of CELLS those that any of them has."""
+    *others, last = sorted({str(line["kind"]) for line in lines})
     rules = [{"is": kind, "when": {"kind": {"any_of": (kind,)}}} for kind in others]
-    said = {name: name for name in CELLS if name not in ("known_at", "ts", "kind", "due_day")}
-    times = {"time": {"column": "ts"}, "known_at": {"column": "known_at"}, "due_day": {"column": "due_day"}}
-    kind = (*map(KindRule.model_validate, [*rules, {"is": last}]),)
-    return EventTable.model_validate({"name": HAND, "gives": "events", "files": (HAND,), "kind": kind, **times, **said})
+    kind = tuple(map(KindRule.model_validate, [*rules, {"is": last}]))
+    given = [name for name in CELLS if any(line[name] is not None for line in lines)]
+    said = {name: {"column": name} if name in TIMES else name for name in given if name not in ("ts", "kind")}
+    own = {"name": HAND, "gives": "events", "files": (HAND,), "time": {"column": "ts"}, "kind": kind}
+    return EventTable.model_validate(own | said)
 
 
 def _chunk(lines: Sequence[Line]) -> Chunk:
