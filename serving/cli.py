@@ -15,7 +15,14 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import drift_commands, identity_commands, privacy_commands, quarantine_commands, release_commands
+from serving import (
+    drift_commands,
+    event_commands,
+    identity_commands,
+    privacy_commands,
+    quarantine_commands,
+    release_commands,
+)
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -155,6 +162,7 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 
 app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(identity_commands.app, name="identity")
+app.add_typer(event_commands.app, name="event")
 
 
 @app.command()

@@ -14,14 +14,16 @@ from classification.monthly import MonthlyRun, month_end
 from classification.monthly import reclassify as grade_month
 from classification.months import Month, month_before
 from classification.past import VALUE_DIMENSION, past_standings
-from classification.promote import Promotion
+from classification.promote import Promotion, note
 from classification.promote import promote as pass_gate
+from classification.promote import rollback as go_back
 from classification.scheme import CURRENT, check_facts, load_scheme, scheme_text
 from classification.snapshots import classify as grade
 from classification.snapshots import load_live_set, newest_snapshot
 from features.company import Company
 from features.errors import InputError
 from features.progress import Progress, silent
+from features.tables.audit import open_audit
 from features.tables.ingest import data_end
 from features.tables.ingest import ingest as read_tables
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
@@ -195,7 +197,15 @@ class Job:
 
     def promote(self, version: int | None = None, approve: str = "", by: str = "") -> Promotion:
         """A registered release → the champion, when it passed the gate or `approve` lets it."""
-        return pass_gate(self.source.name, version, approve, by)
+        done = pass_gate(self.source.name, version, approve, by)
+        note(open_audit(self.workspace.home, by), "promote", done)
+        return done
+
+    def rollback(self, to: int | None = None, approve: str = "", by: str = "") -> Promotion:
+        """An earlier release → the champion."""
+        done = go_back(self.source.name, to, approve, by)
+        note(open_audit(self.workspace.home, by), "rollback", done)
+        return done
 
     def classify(self) -> tuple[LiveSet, Path]:
         """The champion grades the base at the grading date; the store gets the result."""

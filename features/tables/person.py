@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from features.errors import InputError
 from features.tables.merges import read_merges
 from features.tables.privacy import BLANKS, Pseudonyms
 from features.tables.vault import Vault
@@ -94,3 +95,10 @@ def forgotten(tables: Path) -> list[str]:
     path = tables / FORGOTTEN
     found: list[str] = read_json(path) if path.exists() else []
     return found
+
+
+def unknown_customer(place: str | Path) -> InputError:
+    """Nobody of that id; which id it was is not repeated."""
+    return InputError(
+        place, "nothing of a customer of that id", "the company's own id of a customer", "Look for blanks and zeros."
+    )
