@@ -261,22 +261,38 @@ def _quiet() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Registered:
-    """A version of a registered model. run_id: the run that registered it; empty for one without a run."""
+    """A version of a registered model. run_id: the run that registered it; empty for one without a run; name: that of
+    the model."""
 
     number: int
     tags: dict[str, str]
     run_id: str
+    name: str
 
 
 def versions(source: str, task: str = SCORER) -> list[Registered]:
     """All versions of a registered model that were not deleted, oldest first; empty when there is no such model."""
+    return sorted(_search(f"name = '{model_name(source, task)}'"), key=lambda each: each.number)
+
+
+def tagged(tag: str) -> list[Registered]:
+    """All versions of any registered model that carry a tag, in order of name and number."""
+    return sorted(_search(f"tags.{tag} LIKE '%'"), key=lambda each: (each.name, each.number))
+
+
+def is_there() -> bool:
+    """Whether there is a registry to ask: a server, or a SQLite file that was made."""
+    file = store_file()
+    return file is None or file.exists()
+
+
+def _search(wanted: str) -> list[Registered]:
     client, found, token = connect(), list[ModelVersion](), None
     with _reported():
         while token != "":
-            page = client.search_model_versions(f"name = '{model_name(source, task)}'", page_token=token)
+            page = client.search_model_versions(wanted, page_token=token)
             found, token = [*found, *page], page.token or ""
-    known = [Registered(int(each.version), dict(each.tags), str(each.run_id or "")) for each in found]
-    return sorted(known, key=lambda each: each.number)
+    return [Registered(int(each.version), dict(each.tags), str(each.run_id or ""), each.name) for each in found]
 
 
 def append(source: str, task: str, about: int, tags: Mapping[str, str], description: str) -> int:
