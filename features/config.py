@@ -74,8 +74,11 @@ def find_flaws(model: type[Config], text: str, place: str) -> list[InputError]:
     except InputError as error:
         return [error]
     except ValidationError as error:
-        known = json.loads(values)
-        found = {tuple(_steps(each, known)): each for each in error.errors()}
+        known, found = json.loads(values), dict[tuple[int | str, ...], Any]()
+        for each in error.errors():
+            steps = tuple(_steps(each, known))
+            if steps not in found or len(each["loc"]) > len(found[steps]["loc"]):
+                found[steps] = each
         within = {steps[:i] for steps in found for i in range(len(steps))}  # of alternatives the one that fits furthest
         return [_letter(each, model, place, known) for steps, each in found.items() if steps not in within]
     return []
