@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from classification.scheme import Dimension, Scheme
-from classification.wording import Money, hold_words, move_words, rule_words
+from classification.wording import PLAIN, Money, hold_words, move_words, rule_words
 
 CODE = "code"
 
 
-def differences(old: Scheme, new: Scheme, money: Money = Money()) -> dict[str, list[str]]:
+def differences(old: Scheme, new: Scheme, money: Money = PLAIN) -> dict[str, list[str]]:
     """Dimension → what is different in it, a sentence each, in the order of `new`; last the layout of the code.
     Empty where both say the same."""
     found = {}
@@ -21,7 +21,7 @@ def differences(old: Scheme, new: Scheme, money: Money = Money()) -> dict[str, l
         elif lines := [*_of_rule(before, dimension, money), *_of_change(before, dimension, money)]:
             found[name] = lines
     found |= {name: [f"given up: {d.title}"] for name, d in old.dimensions.items() if name not in new.dimensions}
-    was, now = (_levels(scheme) for scheme in (old, new))
+    was, now = (" ".join(scheme.levels) for scheme in (old, new))
     return found | ({CODE: [f"{now}, was {was}"]} if now != was else {})
 
 
@@ -53,7 +53,3 @@ def _of_change(old: Dimension, new: Dimension, money: Money) -> Iterator[str]:
         if before.get(class_) != after.get(class_):
             was, now = (each.get(class_, "anything") for each in (before, after))
             yield f"after {class_} can come {now}; was {was}"
-
-
-def _levels(scheme: Scheme) -> str:
-    return " ".join([scheme.code] if isinstance(scheme.code, str) else scheme.code)

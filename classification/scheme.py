@@ -26,6 +26,7 @@ from features.population import Ranks
 SCHEMES = Path("configs/schemes")
 
 Version = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])[a-z]?$")]
+WAYS = ("share", "at_least", "first_match", "given")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 CURRENT = "2026-12"
@@ -64,9 +65,9 @@ class Dimension(Config):
 
     @model_validator(mode="after")
     def _one_way(self) -> Dimension:
-        ways = [way for way in ("share", "at_least", "first_match", "given") if getattr(self, way) is not None]
+        ways = [way for way in WAYS if getattr(self, way) is not None]
         if len(ways) != 1:
-            raise FlawError(" and ".join(ways) or "none of them", "exactly one of share, at_least, first_match, given")
+            raise FlawError(" and ".join(ways) or "none of them", f"exactly one of {', '.join(WAYS)}")
         known, at = self.rule.classes, ways[0]
         if len({len(name) for name in known}) != 1:
             raise FlawError(", ".join(known), "classes of one width, so that codes can be read back", at=at)
@@ -172,7 +173,12 @@ class Scheme(Config):
     def coding(self) -> Code:
         """How codes are written and read."""
         widths = {name: len(dimension.unknown) for name, dimension in self.dimensions.items()}
-        return Code.from_levels([self.code] if isinstance(self.code, str) else self.code, widths)
+        return Code.from_levels(self.levels, widths)
+
+    @property
+    def levels(self) -> list[str]:
+        """The levels of the class code, the coarse first."""
+        return [self.code] if isinstance(self.code, str) else list(self.code)
 
     @property
     def facts(self) -> frozenset[str]:

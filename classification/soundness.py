@@ -13,10 +13,6 @@ from classification.grade import FACTS, TRAIT_NAMES
 from classification.scheme import SCHEMES, Scheme, load_scheme, read_scheme, strange_facts
 from features.config import find_flaws, read_text
 from features.errors import InputError
-from training import registry
-
-SCHEME_TAG, DIGEST_TAG = "scheme", "scheme_digest"
-"""The tags of a release that say which scheme it carries."""
 
 Released = Mapping[str, Mapping[str, str]]
 """Version of a scheme → digest of its content → a release that carries it."""
@@ -28,37 +24,21 @@ def scheme_digest(scheme: Scheme) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def scheme_tags(scheme: Scheme) -> dict[str, str]:
-    """What a release notes of its scheme when it is registered."""
-    return {SCHEME_TAG: scheme.version, DIGEST_TAG: scheme_digest(scheme)}
-
-
-def released_schemes() -> dict[str, dict[str, str]]:
-    """The schemes that the releases of all sources carry, as they noted them; none where there is no registry."""
-    found: dict[str, dict[str, str]] = {}
-    for each in registry.tagged(DIGEST_TAG) if registry.is_there() else []:
-        digests = found.setdefault(each.tags.get(SCHEME_TAG, ""), {})
-        digests.setdefault(each.tags[DIGEST_TAG], f"{each.name} version {each.number}")
-    return found
-
-
-def check_released(scheme: Scheme, place: str) -> None:
-    """Refuse a scheme whose version was released with other content."""
-    for flaw in other_contents(scheme, released_schemes(), place):
-        raise flaw
-
-
 def scheme_files(folder: Path = SCHEMES) -> list[Path]:
     """Every scheme's file, in order of version."""
     return sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
 
 
-def flaws_of(path: Path, released: Released) -> list[InputError]:
+def file_flaws(path: Path, released: Released) -> list[InputError]:
     """A letter for everything that is wrong with the scheme in a file; empty when nothing is."""
     try:
-        text = read_text(path, "a classification scheme")
+        return text_flaws(read_text(path, "a classification scheme"), path, released)
     except InputError as error:
         return [error]
+
+
+def text_flaws(text: str, path: Path, released: Released) -> list[InputError]:
+    """The same of a text that is, or is to be, in that file."""
     return find_flaws(Scheme, text, str(path)) or list(_flaws(read_scheme(text, str(path)), path, released))
 
 

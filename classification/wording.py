@@ -13,6 +13,7 @@ from classification.rules import AtLeast, Rules, Share
 from classification.scheme import Dimension
 from features.catalogue import CATALOGUE
 from features.population import POPULATION
+from training.explain import AMOUNT, UNITS
 from training.recipes import CHURN, DEMAND, INTENT, POTENTIAL, SEGMENTS, VALUE
 
 DOCS = {each.name: each.doc for each in (*CATALOGUE, *POPULATION)} | {
@@ -23,8 +24,7 @@ DOCS = {each.name: each.doc for each in (*CATALOGUE, *POPULATION)} | {
     POTENTIAL.name: "Probability to rise to a higher class of value",
     SEGMENTS.name: "Segment",
 }
-AMOUNT = "minor currency units"
-AMOUNTS = {VALUE.name} | {each.name for each in (*CATALOGUE, *POPULATION) if each.unit == AMOUNT}
+AMOUNTS = {name for name, unit in UNITS.items() if unit == AMOUNT}
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class Money:
         return f"{text if whole else f'{amount!r}'} {self.currency}".rstrip()
 
 
+PLAIN = Money()
+
+
 def fact_name(name: str) -> str:
     """What a person calls a fact: the beginning of its description, with its own name where others begin alike."""
     said = _beginning(name)
@@ -55,7 +58,7 @@ def _beginning(name: str) -> str:
     return said[0].lower() + said[1:]
 
 
-def rule_words(dimension: Dimension, money: Money = Money()) -> dict[str, str]:
+def rule_words(dimension: Dimension, money: Money = PLAIN) -> dict[str, str]:
     """Class → who belongs to it, `unknown` last; no two ways of judging have the same words."""
     match dimension.rule:
         case Share() as rule:
@@ -81,7 +84,7 @@ def cutoff_words(dimension: Dimension, class_: str, cutoffs: Mapping[str, float]
     return f"{class_} {verb} at {_measured(dimension.share.fact, cut, money)}"
 
 
-def hold_words(dimension: Dimension, money: Money = Money()) -> str:
+def hold_words(dimension: Dimension, money: Money = PLAIN) -> str:
     """When a change of class counts."""
     hold = dimension.hold
     if hold is None:
@@ -131,7 +134,7 @@ def _first_match(rule: Rules, money: Money) -> dict[str, str]:
 
 def _given(rule: Given) -> dict[str, str]:
     what = _asked(rule)
-    found = {name: f"{what} = {_number('', number, Money())}" for name, number in (rule.numbers or {}).items()}
+    found = {name: f"{what} = {_number('', number, PLAIN)}" for name, number in (rule.numbers or {}).items()}
     found |= {name: f"{what} is {' or '.join(texts)}" for name, texts in (rule.values or {}).items()}
     return found | ({rule.other: f"{what} is anything else"} if rule.other else {})
 

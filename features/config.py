@@ -23,6 +23,9 @@ class Config(BaseModel):
 
 C = TypeVar("C", bound=Config)
 
+KEY = "[key]"
+"""What pydantic puts at the end of the location of a mapping's key."""
+
 
 class FlawError(ValueError):
     """What a validator finds wrong: the words of an `InputError`. at: the path below the value that it looks at."""
@@ -76,7 +79,7 @@ def find_flaws(model: type[Config], text: str, place: str) -> list[InputError]:
     except ValidationError as error:
         known, found = json.loads(values), dict[tuple[int | str, ...], Any]()
         for each in error.errors():
-            steps = tuple(_steps(each, known))
+            steps = (*_steps(each, known), *(step for step in each["loc"][-1:] if step == KEY))
             if steps not in found or len(each["loc"]) > len(found[steps]["loc"]):
                 found[steps] = each
         within = {steps[:i] for steps in found for i in range(len(steps))}  # of alternatives the one that fits furthest
@@ -96,7 +99,7 @@ class _UniqueKeys(yaml.SafeLoader):
     """YAML whose mappings name no key twice (PyYAML would silently take the last)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        keys = [str(self.construct_object(key, deep=True)) for key, _ in node.value]  # 1 and "1" are one key
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' twice", node.start_mark)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import CATALOGUE
 from training.models.ratios import DOCS as RATIO_DOCS
+from training.recipes import VALUE
 from training.rhythm import DOCS as RHYTHM_DOCS
 from training.rhythm import UNITS as RHYTHM_UNITS
 
@@ -24,7 +25,8 @@ DOCS = {
     CELL: "Recency, orders and spend taken together.",
 }
 """Every input of a model and what it is; ratios and the BTYD models' outputs are inputs of their own."""
-UNITS = {feature.name: feature.unit for feature in CATALOGUE} | RHYTHM_UNITS
+AMOUNT = "minor currency units"
+UNITS = {feature.name: feature.unit for feature in CATALOGUE} | RHYTHM_UNITS | {VALUE.name: AMOUNT}
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _short(doc: str) -> str:
 def _said(value: float, unit: str, decimals: int) -> str:
     if not np.isfinite(value):
         return "not known"
-    if unit == "minor currency units":
+    if unit == AMOUNT:
         return f"{value / 10**decimals:,.{decimals}f}"
     number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.3g}"
     return number if unit in ("1", "nats") else f"{number} {unit}"

@@ -94,9 +94,15 @@ def register(
     """
     for task, outputs in tasks.items():
         _log_model(folder / task, model_name(source, task), task, {}, description, _signature(outputs))
+    return register_release(source, folder, [name for outputs in tasks.values() for name in outputs], tags, description)
+
+
+def register_release(
+    source: str, folder: Path, outputs: Sequence[str], tags: Mapping[str, str], description: str
+) -> int:
+    """Register the release in `folder` alone, from inside a run: its tasks' models are registered already."""
     tags = {**tags, MANIFEST_TAG: manifest_digest(folder), FEATURES_TAG: FINGERPRINT}
-    signature = _signature([name for outputs in tasks.values() for name in outputs])
-    return _log_model(folder, model_name(source), "release", tags, description, signature)
+    return _log_model(folder, model_name(source), "release", tags, description, _signature(outputs))
 
 
 def register_model(
@@ -323,10 +329,18 @@ def store_file() -> Path | None:
 
 def metrics_of(source: str, version: int) -> dict[str, float]:
     """The metrics of the run that registered a version."""
+    return run_of(source, version)[1]
+
+
+def run_of(source: str, version: int) -> tuple[dict[str, str], dict[str, float], str]:
+    """Params, metrics and id of the run that registered a version; empty where there was none."""
     client = connect()
     run_id = _version(client, source, version).run_id
+    if not run_id:
+        return {}, {}, ""
     with _reported():
-        return dict(client.get_run(str(run_id)).data.metrics) if run_id else {}
+        found = client.get_run(run_id).data
+        return dict(found.params), dict(found.metrics), run_id
 
 
 def comparison_page(source: str, one: int, other: int) -> str:

@@ -60,7 +60,9 @@ VALUES = st.one_of(
     st.lists(SCALARS, max_size=3),
     st.dictionaries(st.sampled_from(["A", "B", "U", "1", "orders", "churn", "fact", "top"]), SCALARS, max_size=3),
 )
-KEYS = st.sampled_from(["A", "B", "C", "P", "R", "U", "1", "3", "orders", "churn", "value", "a b", "hold", "moves", "top"])
+KEYS = st.sampled_from(
+    ["A", "B", "C", "P", "R", "U", "1", "3", "orders", "churn", "value", "a b", "hold", "moves", "top"]
+)
 
 
 def _places(tree: Any) -> list[tuple[Any, Any]]:
