@@ -4,38 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from serving import scheme_routes
+from serving.live import Live, Service
 from serving.schema import CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
-from serving.scorer import Scorer, version
-from serving.store import Store
+from serving.scorer import version
 
 PROBLEM = "application/problem+json"
 
 
-@dataclass(frozen=True)
-class Service:
-    """What every answer comes from: one scorer and the records of the same snapshot."""
-
-    scorer: Scorer
-    store: Store
-
-
-def _service(request: Request) -> Service:
-    service: Service | None = request.app.state.service
-    if service is None:
-        raise HTTPException(503, "starting")
-    return service
-
-
-Live = Annotated[Service, Depends(_service)]
 router = APIRouter()
 
 
@@ -106,6 +90,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = None
     app.include_router(router)
+    app.include_router(scheme_routes.router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
@@ -120,7 +105,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(problem.model_dump(), 422, media_type=PROBLEM)
 
 
-KNOWN = {"body", "path", "customer_id", *ScoreRequest.model_fields, *EventIn.model_fields}
+KNOWN = {"body", "path", "query", "customer_id", "code", "version", *ScoreRequest.model_fields, *EventIn.model_fields}
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -22,6 +22,7 @@ from serving import (
     privacy_commands,
     quarantine_commands,
     release_commands,
+    scheme_commands,
 )
 from serving.options import (
     AsOfOption,
@@ -49,6 +50,7 @@ app.add_typer(source_app, name="source")
 privacy_commands.register(app)
 release_commands.register(app)
 drift_commands.register(app)
+scheme_commands.register(app)
 
 
 def main() -> None:
@@ -229,7 +231,8 @@ def serve(
     import uvicorn
 
     from features.traits import read_categories
-    from serving.app import Service, create_app
+    from serving.app import create_app
+    from serving.live import Service
     from serving.scorer import Scorer
     from serving.store import Store
 

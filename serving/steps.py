@@ -17,6 +17,7 @@ from classification.past import VALUE_DIMENSION, past_standings
 from classification.promote import Promotion, note
 from classification.promote import promote as pass_gate
 from classification.promote import rollback as go_back
+from classification.released import check_released
 from classification.scheme import CURRENT, check_facts, load_scheme, scheme_text
 from classification.snapshots import classify as grade
 from classification.snapshots import load_live_set, newest_snapshot
@@ -277,7 +278,9 @@ class Job:
     def check(self) -> None:
         """Refuse a scheme or settings that cannot work, before anything is computed."""
         load_settings()
-        check_facts(load_scheme(self.scheme), FACTS, TRAIT_NAMES, self.scheme)
+        scheme = load_scheme(self.scheme)
+        check_facts(scheme, FACTS, TRAIT_NAMES, self.scheme)
+        check_released(scheme, self.scheme)
 
     def _origin(self) -> Origin:
         origin = read_origin(self.workspace)

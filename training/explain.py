@@ -31,6 +31,7 @@ UNITS = {each.name: each.unit for each in (*CATALOGUE, *RECIPES)} | RHYTHM_UNITS
 """Those that have one."""
 PLAIN = ("1", "nats", "probability", "number of the class", "number of the segment")
 """Units that are not told with the number."""
+AMOUNT = "minor currency units"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _short(doc: str) -> str:
 def _said(value: float, unit: str, decimals: int) -> str:
     if not np.isfinite(value):
         return "not known"
-    if unit == "minor currency units":
+    if unit == AMOUNT:
         return f"{value / 10**decimals:,.{decimals}f}"
     number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.3g}"
     return number if unit in PLAIN else f"{number} {unit}"
