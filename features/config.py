@@ -27,6 +27,14 @@ def load_config(model: type[C], path: Path, what: str) -> C:
     return read_config(model, read_text(path, what), str(path))
 
 
+def json_schema(model: type[Config], title: str) -> str:
+    """The JSON Schema of a config, for editors that complete and check it while one writes."""
+    schema = model.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = title
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
 def read_text(path: Path, what: str) -> str:
     """The text of a config file."""
     try:

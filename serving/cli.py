@@ -15,7 +15,15 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import drift_commands, identity_commands, privacy_commands, quarantine_commands, release_commands
+from serving import (
+    drift_commands,
+    identity_commands,
+    playbook_commands,
+    privacy_commands,
+    quarantine_commands,
+    release_commands,
+    worklist_commands,
+)
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -24,6 +32,7 @@ from serving.options import (
     HorizonOption,
     HostOption,
     MonthOption,
+    PlaybookOption,
     PortOption,
     RawOption,
     RestateOption,
@@ -42,6 +51,8 @@ app.add_typer(source_app, name="source")
 privacy_commands.register(app)
 release_commands.register(app)
 drift_commands.register(app)
+app.add_typer(playbook_commands.app, name="playbook")
+app.add_typer(worklist_commands.app, name="worklist")
 
 
 def main() -> None:
@@ -215,24 +226,32 @@ def reclassify(
 
 @app.command()
 def serve(
-    source: SourceOption = "sample", home: HomeOption = None, host: HostOption = "127.0.0.1", port: PortOption = 8000
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    playbook: PlaybookOption = None,
 ) -> None:
     """Answer over HTTP with the champion and its last grading."""
     import uvicorn
 
     from features.traits import read_categories
     from serving.app import Service, create_app
+    from serving.plays import open_plays
     from serving.scorer import Scorer
     from serving.store import Store
 
     with open_job(source, home) as job:
         live, pseudonyms, path = job.live()
+        plays = open_plays(job.workspace, live.scheme, playbook)
     categories = read_categories(job.workspace.tables)
-    service = Service(Scorer(live, pseudonyms, categories), Store(path))
+    service = Service(Scorer(live, pseudonyms, categories), Store(path), plays)
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
         raise InputError(f"{host}:{port}", error.strerror or str(error), "a free address", "Choose another.") from None
+    if plays is None:
+        out.print(f"No playbook in use is for scheme {live.scheme.version}: answers carry no play.", markup=False)
     out.print(f"{live.release.about['title']}\nService on http://{host}:{port}/docs", markup=False)
     # No access log: its lines would carry customers' ids.
     config = uvicorn.Config(create_app(service), access_log=False, log_level="warning")

@@ -35,6 +35,7 @@ KINDS = (
     "suspicious_report",
     "due_diligence_refused",
     "contact_changed",
+    "contact",
 )
 """What can happen. The position is the code of the kind inside the kernel: only ever append."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
+from features.calendar import zone
 from features.workspace import part_files
 
 
@@ -31,3 +32,13 @@ def text(value: object) -> str:
 def instant(moment: datetime) -> str:
     """An instant, for SQL."""
     return f"TIMESTAMPTZ '{moment.astimezone(UTC).isoformat()}'"
+
+
+def visible(as_of: date, timezone: str, of: str = "") -> str:
+    """The condition that an event counts at `as_of`: it happened before, was known before, and was not replaced before;
+    of: the table's name with a point."""
+    midnight = instant(datetime.combine(as_of, time(), zone(timezone)))
+    return (
+        f"{of}day < DATE '{as_of}' AND {of}known_at < {midnight} "
+        f"AND ({of}known_until IS NULL OR {of}known_until >= {midnight})"
+    )
