@@ -35,7 +35,8 @@ VALUE = f"{CLASS}{VALUE_DIMENSION}"
 
 OPEN = """steps AS ( -- what its own closing did not close, and the closings of no complaint in particular
     SELECT *, 1 AS step FROM seen c WHERE kind = 'complaint' AND NOT EXISTS (
-        FROM seen x WHERE kind = 'complaint_closed' AND x.customer_id = c.customer_id AND x.ref = c.ref AND x.ts >= c.ts)
+        FROM seen x WHERE x.kind = 'complaint_closed'
+        AND x.customer_id = c.customer_id AND x.ref = c.ref AND x.ts >= c.ts)
     UNION ALL SELECT *, -1 FROM seen WHERE kind = 'complaint_closed' AND ref IS NULL
 ), counted AS (
     SELECT customer_id, step, sum(step) OVER until AS n FROM steps

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from classification.playbook import Playbook
     from classification.scheme import Scheme
 
+TITLE = "A playbook: what to do for the customers of each class"
+
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 PlaybookArgument = Annotated[
@@ -94,9 +96,6 @@ def schema() -> None:
     from features.config import json_schema
 
     sys.stdout.write(json_schema(Playbook, TITLE))
-
-
-TITLE = "A playbook: what to do for the customers of each class"
 
 
 def _all(playbook: Playbook, scheme: Scheme) -> Table:
