@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from serving import scheme_routes
 from serving.live import Live, Service
-from serving.schema import CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
+from serving.schema import ClassPlayOut, CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
 from serving.scorer import version
 
 PROBLEM = "application/problem+json"
@@ -25,9 +25,9 @@ router = APIRouter()
 
 @router.post("/v1/score", response_model=CustomerScore, summary="Score and classify one customer from its own events")
 def score(body: ScoreRequest, live: Live) -> JSONResponse:
-    """Features up to `as_of`, every model of the live set, classes and code by its scheme."""
+    """Features up to `as_of`, every model of the live set, classes and code by its scheme, and the play for them."""
     said = _consents(live, body.customer_id)
-    return JSONResponse(live.scorer.score(body) | said)
+    return JSONResponse(_with_play(live, live.scorer.score(body) | said))
 
 
 @router.get(
@@ -39,7 +39,13 @@ def customer(customer_id: Annotated[Text, InPath(description="the company's own 
     found = live.store.get(live.scorer.pseudonyms.of(customer_id))
     if found is None:
         raise HTTPException(404, "no graded customer of that id")
-    return JSONResponse(found | {"customer_id": customer_id} | said)
+    return JSONResponse(_with_play(live, found | {"customer_id": customer_id} | said))
+
+
+def _with_play(live: Service, answer: dict[str, Any]) -> dict[str, Any]:
+    """The play is added to what is answered, and never stored: the playbook may change between two gradings."""
+    play = live.plays.of(answer["classes"], answer["no_marketing"]) if live.plays else None
+    return answer | {"play": play}
 
 
 def _consents(live: Service, customer_id: str) -> dict[str, bool]:
@@ -48,6 +54,19 @@ def _consents(live: Service, customer_id: str) -> dict[str, bool]:
     if no_profiling:
         raise HTTPException(403, "this customer has objected to profiling")
     return {"no_marketing": no_marketing}
+
+
+@router.get("/v1/plays/{dimension}/{class}", response_model=ClassPlayOut, summary="What to do for one class")
+def play(
+    dimension: Annotated[Text, InPath(description="of the scheme, such as value")],
+    class_: Annotated[Text, InPath(alias="class", description="such as A")],
+    live: Live,
+) -> JSONResponse:
+    """What the playbook says of a class by itself; a customer's own play joins those of its classes."""
+    found = live.plays.one(dimension, class_) if live.plays else None
+    if found is None:
+        raise HTTPException(404, "no play of that class")
+    return JSONResponse(found)
 
 
 @router.get("/v1/release", response_model=ReleaseOut, summary="What is live")
@@ -105,7 +124,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(problem.model_dump(), 422, media_type=PROBLEM)
 
 
-KNOWN = {"body", "path", "query", "customer_id", "code", "version", *ScoreRequest.model_fields, *EventIn.model_fields}
+NAMES = ("body", "path", "query", "customer_id", "code", "version", "dimension", "class")
+KNOWN = {*NAMES, *ScoreRequest.model_fields, *EventIn.model_fields}
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -8,16 +8,18 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
+from serving.plays import Plays
 from serving.scorer import Scorer
 from serving.store import Store
 
 
 @dataclass(frozen=True)
 class Service:
-    """One scorer and the records of the same snapshot."""
+    """One scorer, the records of the same snapshot, and the plays for its classes."""
 
     scorer: Scorer
     store: Store
+    plays: Plays | None = None
 
 
 def _service(request: Request) -> Service:

@@ -66,6 +66,13 @@ def find_person(tables: Path, vault: Vault, pseudonyms: Pseudonyms, raw_id: str)
     return Person(frozenset(ids), frozenset(raw_ids))
 
 
+def own_ids(vault: Vault, ids: Collection[str]) -> dict[str, str]:
+    """Pseudonym → the company's own id, for those of `ids` of whom the vault has it."""
+    wanted = frozenset(ids)
+    found = ((id_, name) for names in _names(vault, "names") for id_, name in names.items())
+    return {id_: name for id_, name in found if id_ in wanted and name is not None}
+
+
 def restricted_people(vault: Vault) -> list[Person]:
     """Those whose rows are in the vault because of a hold."""
     found = _names(vault, RESTRICTED)
