@@ -15,7 +15,15 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import drift_commands, identity_commands, privacy_commands, quarantine_commands, release_commands
+from serving import (
+    drift_commands,
+    history_commands,
+    identity_commands,
+    override_commands,
+    privacy_commands,
+    quarantine_commands,
+    release_commands,
+)
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -42,6 +50,7 @@ app.add_typer(source_app, name="source")
 privacy_commands.register(app)
 release_commands.register(app)
 drift_commands.register(app)
+history_commands.register(app)
 
 
 def main() -> None:
@@ -155,6 +164,7 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 
 app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(identity_commands.app, name="identity")
+app.add_typer(override_commands.app, name="override")
 
 
 @app.command()
@@ -221,14 +231,15 @@ def serve(
     import uvicorn
 
     from features.traits import read_categories
-    from serving.app import Service, create_app
+    from serving.app import create_app
     from serving.scorer import Scorer
+    from serving.service import Service
     from serving.store import Store
 
     with open_job(source, home) as job:
         live, pseudonyms, path = job.live()
     categories = read_categories(job.workspace.tables)
-    service = Service(Scorer(live, pseudonyms, categories), Store(path))
+    service = Service(Scorer(live, pseudonyms, categories), Store(path), job.workspace)
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
