@@ -5,8 +5,8 @@ Only what lies in the months' folders is told, so that the answer is what was sa
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,13 @@ class Change:
     kind: str
     shares: dict[str, float] | None
     reason: str
+
+    @staticmethod
+    def of_row(row: Mapping[str, Any]) -> Change:
+        """A row of changes.parquet (`classification.why.SCHEMA`)."""
+        shares = {cause: row[f"{SHARE}{cause}"] for cause in CAUSES}
+        said = {each.name: row[each.name] for each in fields(Change) if each.name != "shares"}
+        return Change(shares=None if shares["facts"] is None else shares, **said)
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ def _of(month: Month, customer: str) -> PastMonth | None:
     (row,) = table.to_pylist()
     notes = {name: str(note[0]) for name, note in read_notes(table[NOTES]).items()}
     classes = {n: PastClass(row[f"{CLASS}{n}"], row[f"{RAW}{n}"], notes.get(n)) for n in dimensions}
-    changes = [_change(each) for each in _rows(month.folder / "changes.parquet", customer, _CHANGES).to_pylist()]
+    changes = [Change.of_row(each) for each in _rows(month.folder / "changes.parquet", customer, _CHANGES).to_pylist()]
     told = [change for change in changes if change.dimension in classes]
     return PastMonth(month.name, month.as_of, month.release, month.scheme, row["code"], classes, told)
 
@@ -120,8 +127,3 @@ def _told(schema: pa.Schema) -> list[str]:
     """The dimensions that a history tells of: all that were graded. Whatever must not be told to everybody is left out
     here."""
     return [name.removeprefix(CLASS) for name in schema.names if name.startswith(CLASS)]
-
-
-def _change(row: dict[str, Any]) -> Change:
-    shares = {cause: row.pop(f"{SHARE}{cause}") for cause in CAUSES}
-    return Change(shares=None if shares["facts"] is None else shares, **row)

@@ -47,7 +47,9 @@ CREATE TABLE overrides (
 """
 KNOWN = "SELECT 1 FROM customers WHERE id = :id UNION ALL SELECT 1 FROM aliases WHERE :id IN (id, survivor)"
 
-GET = "SELECT record FROM customers WHERE id = coalesce((SELECT survivor FROM aliases WHERE id = :id), :id)"
+SURVIVOR = "coalesce((SELECT survivor FROM aliases WHERE id = :id), :id)"
+GET = f"SELECT record FROM customers WHERE id = {SURVIVOR}"
+DECIDED = f"SELECT * FROM overrides WHERE id = {SURVIVOR} ORDER BY dimension"
 
 
 class Store:
@@ -65,8 +67,7 @@ class Store:
 
     def survivor(self, pseudonym: str) -> str:
         """The id that a merged id's record is under; of any other itself."""
-        found = self._current().execute("SELECT survivor FROM aliases WHERE id = ?", (pseudonym,)).fetchone()
-        return str(found[0]) if found else pseudonym
+        return str(self._current().execute(f"SELECT {SURVIVOR}", {"id": pseudonym}).fetchone()[0])
 
     def consents(self, pseudonym: str) -> tuple[bool, bool]:
         """Whether a customer objects to profiling, and to marketing."""
@@ -76,8 +77,7 @@ class Store:
 
     def overrides(self, pseudonym: str) -> list[Override]:
         """What persons decided about a customer, run out or not, by dimension."""
-        asked = "SELECT * FROM overrides WHERE id = ? ORDER BY dimension"
-        return [_override(row) for row in self._current().execute(asked, (pseudonym,))]
+        return [_override(row) for row in self._current().execute(DECIDED, {"id": pseudonym})]
 
     def close(self) -> None:
         """Let the file go."""
