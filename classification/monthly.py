@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from classification.comparison import Bases, compare
 from classification.grade import LiveSet, score_base
 from classification.months import Month, earlier_of, find_month, month_before, months
-from classification.snapshots import write_snapshot
+from classification.snapshots import ROW_GROUP, write_snapshot
 from classification.stability import Decision
 from classification.why import SCHEMA, explain_changes
 from features.errors import InputError
@@ -72,7 +72,8 @@ def reclassify(
         changes = SCHEMA.empty_table()
         if before and earlier:
             changes = explain_changes(compare(before, releases[0], live, bases, graded), earlier, graded)
-        pq.write_table(changes, new / "changes.parquet", compression="zstd")
+        by_customer = changes.sort_by([("customer_id", "ascending")])
+        pq.write_table(by_customer, new / "changes.parquet", compression="zstd", row_group_size=ROW_GROUP)
         write_json(new / "month.json", _as_json(id_, live, before))
     return MonthlyRun(find_month(workspace, name), live, True)
 

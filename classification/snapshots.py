@@ -68,7 +68,8 @@ def write_snapshot(
     table = _as_table(live, base, graded)
     table = table.append_column("no_marketing", pa.array([id_ in objected for id_ in base.ids], pa.bool_()))
     pq.write_table(table, folder / "grades.parquet", compression="zstd", row_group_size=ROW_GROUP)
-    pq.write_table(reasons(live, base, graded, progress), folder / "reasons.parquet", compression="zstd")
+    why = reasons(live, base, graded, progress)
+    pq.write_table(why, folder / "reasons.parquet", compression="zstd", row_group_size=ROW_GROUP)
     arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
     np.savez(folder / "ranks.npz", **arrays)
     first_day = date.fromisoformat(read_json(workspace.tables / "report.json")["first_day"])

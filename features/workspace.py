@@ -57,6 +57,11 @@ class Workspace:
         return self.home / "months"
 
     @property
+    def decisions(self) -> Path:
+        """overrides.parquet: what persons decided about customers' classes, a row per act."""
+        return self.home / "decisions"
+
+    @property
     def store(self) -> Path:
         """The online store, one file per grading snapshot."""
         return self.home / "store"

@@ -12,10 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serving import scheme_routes
-from serving.live import Live, Service
+from serving import history_routes, scheme_routes
 from serving.schema import ClassPlayOut, CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
 from serving.scorer import version
+from serving.service import Live, Service
 
 PROBLEM = "application/problem+json"
 
@@ -25,35 +25,22 @@ router = APIRouter()
 
 @router.post("/v1/score", response_model=CustomerScore, summary="Score and classify one customer from its own events")
 def score(body: ScoreRequest, live: Live) -> JSONResponse:
-    """Features up to `as_of`, every model of the live set, classes and code by its scheme, and the play for them."""
-    said = _consents(live, body.customer_id)
-    return JSONResponse(_with_play(live, live.scorer.score(body) | said))
+    """Features up to `as_of`, every model of the live set, classes and code by its scheme; what a person decided about
+    the customer's class counts; and the play for its classes."""
+    said = live.consents(body.customer_id)
+    return JSONResponse(live.answer(body.customer_id, live.scorer.score(body), said))
 
 
 @router.get(
     "/v1/customers/{customer_id:path}", response_model=CustomerScore, summary="The last graded state of a customer"
 )
 def customer(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
-    """What the last grading of the whole base said of the customer."""
-    said = _consents(live, customer_id)
-    found = live.store.get(live.scorer.pseudonyms.of(customer_id))
-    if found is None:
-        raise HTTPException(404, "no graded customer of that id")
-    return JSONResponse(_with_play(live, found | {"customer_id": customer_id} | said))
+    """What the last grading of the whole base said of the customer, what persons decided since, and the play for it.
 
-
-def _with_play(live: Service, answer: dict[str, Any]) -> dict[str, Any]:
-    """The play is added to what is answered, and never stored: the playbook may change between two gradings."""
-    play = live.plays.of(answer["classes"], answer["no_marketing"]) if live.plays else None
-    return answer | {"play": play}
-
-
-def _consents(live: Service, customer_id: str) -> dict[str, bool]:
-    """What an answer says of consents; whoever objects to profiling gets none."""
-    no_profiling, no_marketing = live.store.consents(live.scorer.pseudonyms.of(customer_id))
-    if no_profiling:
-        raise HTTPException(403, "this customer has objected to profiling")
-    return {"no_marketing": no_marketing}
+    In an id a slash before `history` or `why` at its end is written %2F: those are questions of their own.
+    """
+    said = live.consents(customer_id)
+    return JSONResponse(live.answer(customer_id, live.record(customer_id), said))
 
 
 @router.get("/v1/plays/{dimension}/{class}", response_model=ClassPlayOut, summary="What to do for one class")
@@ -108,6 +95,7 @@ def create_app(service: Service) -> FastAPI:
         responses={status: {"model": Problem} for status in (403, 404, 422, 503)},
     )
     app.state.service = None
+    app.include_router(history_routes.router)  # before the path that any id fits
     app.include_router(router)
     app.include_router(scheme_routes.router)
     app.add_exception_handler(RequestValidationError, _invalid)

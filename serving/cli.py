@@ -18,7 +18,9 @@ from features.errors import InputError
 from serving import (
     drift_commands,
     event_commands,
+    history_commands,
     identity_commands,
+    override_commands,
     playbook_commands,
     privacy_commands,
     quarantine_commands,
@@ -56,6 +58,7 @@ drift_commands.register(app)
 scheme_commands.register(app)
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(worklist_commands.app, name="worklist")
+history_commands.register(app)
 
 
 def main() -> None:
@@ -170,6 +173,7 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(identity_commands.app, name="identity")
 app.add_typer(event_commands.app, name="event")
+app.add_typer(override_commands.app, name="override")
 
 
 @app.command()
@@ -241,16 +245,16 @@ def serve(
 
     from features.traits import read_categories
     from serving.app import create_app
-    from serving.live import Service
     from serving.plays import open_plays
     from serving.scorer import Scorer
+    from serving.service import Service
     from serving.store import Store
 
     with open_job(source, home) as job:
         live, pseudonyms, path = job.live()
         plays = open_plays(job.workspace, live.scheme, playbook)
     categories = read_categories(job.workspace.tables)
-    service = Service(Scorer(live, pseudonyms, categories), Store(path), plays)
+    service = Service(Scorer(live, pseudonyms, categories), Store(path), job.workspace, plays)
     try:
         listener = socket.create_server((host, port))
     except OSError as error:

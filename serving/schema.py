@@ -145,6 +145,18 @@ class CustomerClass(BaseModel):
     note: str | None = None
 
 
+class OverrideOut(BaseModel):
+    """A person's word about a class, which counts through the day `until` whatever the facts say."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    dimension: str
+    class_: str = Field(alias="class")
+    until: date
+    by: str
+    reason: str
+
+
 class Version(BaseModel):
     """The live set an answer comes from: one release and one grading snapshot."""
 
@@ -201,6 +213,7 @@ class CustomerScore(BaseModel):
     standing: dict[str, float | None] = Field(description="population features: where it stands in the snapshot's base")
     classes: dict[str, CustomerClass]
     code: str
+    overrides: list[OverrideOut] = Field(description="what persons decided about classes and still counts")
     no_marketing: bool = Field(description="the customer objects to marketing")
     play: CustomerPlay | None = Field(description="what to do for it; null where no playbook fits the scheme")
     live: Version

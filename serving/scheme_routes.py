@@ -15,9 +15,9 @@ from classification.grade import class_name
 from classification.wording import Money, hold_words, move_words, rule_words
 from features.errors import InputError
 from features.workspace import finite
-from serving.live import Live, Service
 from serving.schema import Version
 from serving.scorer import version
+from serving.service import Live, Service
 
 router = APIRouter()
 

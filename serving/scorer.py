@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from classification.grade import Graded, LiveSet, class_name
-from features.calendar import zone
+from features.calendar import today
 from features.catalogue import PROGRAM
 from features.online import Event, feature_row
 from features.tables.privacy import Pseudonyms
@@ -34,7 +34,7 @@ class Scorer:
     def score(self, request: ScoreRequest) -> dict[str, Any]:
         """The record of one customer, as `serving.schema.CustomerScore` describes it."""
         company = self.live.snapshot.company
-        as_of = request.as_of or datetime.now(UTC).astimezone(zone(company.timezone)).date() + timedelta(days=1)
+        as_of = request.as_of or today(company.timezone) + timedelta(days=1)
         customer = self.pseudonyms.of(request.customer_id)
         events = [self._event(event) for event in request.events]
         row = feature_row(PROGRAM, customer, events, as_of, company)
@@ -76,6 +76,13 @@ def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]
     }
 
 
+def class_record(live: LiveSet, dimension: str, code: str, raw: str, note: str | None) -> dict[str, Any]:
+    """What an answer says of a class, as `serving.schema.CustomerClass` describes it."""
+    cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
+    said = {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
+    return said | {"raw": raw, "note": note}
+
+
 def version(live: LiveSet) -> dict[str, Any]:
     """What an answer names as its origin."""
     return {
@@ -88,10 +95,8 @@ def version(live: LiveSet) -> dict[str, Any]:
 
 
 def _class(live: LiveSet, graded: Graded, dimension: str, i: int) -> dict[str, Any]:
-    code, note = str(graded.classes[dimension][i]), str(graded.notes[dimension][i])
-    cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
-    said = {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
-    return said | {"raw": str(graded.raw[dimension][i]), "note": note or None}
+    code, raw, note = (str(each[dimension][i]) for each in (graded.classes, graded.raw, graded.notes))
+    return class_record(live, dimension, code, raw, note or None)
 
 
 def _number(value: float | None) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from classification.challenge import SETTINGS_TAG, Challenge, challenge
 from classification.comparison import Bases
+from classification.decisions import decisions_for
 from classification.grade import FACTS, TRAIT_NAMES, LiveSet
 from classification.monthly import MonthlyRun, month_end
 from classification.monthly import reclassify as grade_month
@@ -214,7 +215,8 @@ class Job:
         release = registry.fetch(self.source.name)
         origin = self._origin()
         base = read_snapshots(self.workspace, [read_cuts(self.workspace).grade])[0]
-        live, folder = grade(self.workspace, release, base, origin, progress=self.progress)
+        decisions = decisions_for(self.workspace, release, base)
+        live, folder = grade(self.workspace, release, base, origin, decisions, self.progress)
         self.progress("classify", 1, 1)
         store.publish(self.workspace, live, folder, self.progress)
         drift_report(self.workspace, release, base.as_of, folder, self.progress)
@@ -236,7 +238,8 @@ class Job:
         origin = Origin(
             self.source.name, report["key"], company, release.about["horizon_days"], release.about["active_days"]
         )
-        done = grade_month(self.workspace, name, (old, release), bases, origin, (), restate, self.progress)
+        decisions = decisions_for(self.workspace, release, bases.now)
+        done = grade_month(self.workspace, name, (old, release), bases, origin, decisions, restate, self.progress)
         store.publish(self.workspace, done.live, done.month.folder, self.progress)
         drift_report(self.workspace, release, as_of, done.month.folder, self.progress)
         return done

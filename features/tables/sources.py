@@ -6,13 +6,13 @@ cannot be understood is a finding with a line number and not a reader's crash.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from features.calendar import zone
+from features.calendar import today
 from features.company import Company, Hour, Zone
 from features.config import Config, load_config
 from features.errors import InputError
@@ -195,8 +195,7 @@ class Source(Config):
 
     def today(self, now: float | None = None) -> date:
         """The present day in the company's time zone (`now`: seconds since 1970, for tests)."""
-        instant = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
-        return instant.astimezone(zone(self.timezone)).date()
+        return today(self.timezone, now)
 
 
 class _Kind(Config):
