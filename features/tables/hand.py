@@ -75,8 +75,8 @@ def take_lines(run: Run, lines: Sequence[Line]) -> None:
 def source_by_hand(source: Source, lines: Sequence[Line], again: bool = False) -> Source:
     """The source with one table more, that of `lines`.
 
-    A rule that the source file lets lines pass counts no more for them. again: they were accepted once, so that no rule
-    about what other lines say is put to them anew.
+    What the source file lets pass, passes here, too. again: they were accepted once, so that no rule about what other
+    lines say is put to them anew.
     """
     rules = {rule: severity for rule, severity in source.rules.items() if severity == "keep"}
     if again:

@@ -19,7 +19,7 @@ from features.tables.events import CONFIDENTIAL_KINDS, KINDS
 from features.tables.hand import keep, line_of, source_by_hand, take_lines
 from features.tables.ingest import scratch_folder
 from features.tables.merges import is_customer, read_merges
-from features.tables.person import Person, forgotten, tombstone, unknown_customer
+from features.tables.person import Person, forgotten, is_telling, tombstone, unknown_customer
 from features.tables.privacy import BLANKS, Pseudonyms
 from features.tables.received import load_received
 from features.tables.rules import REPEATED_EVENT, RULES
@@ -58,9 +58,11 @@ def write_event(
     the customer must not learn of, and for what breaks a rule of ingest; then nothing has changed.
     """
     now = now or datetime.now(UTC)
+    customer, name = customer.strip(BLANKS), pseudonyms.of(customer)
     _check(event, source, now)
-    line = line_of(customer.strip(BLANKS), event, now, source)
-    name = pseudonyms.of(customer)
+    if is_telling(customer) and customer in (event.code or ""):
+        raise InputError("code", "the customer's id", "a text without it", "Reports tell how often a code was given.")
+    line = line_of(customer, event, now, source)
     try:
         with staged(workspace.tables, keep=True) as tables, scratch_folder(tables) as scratch:
             _check_customer(tables, name, new)

@@ -297,6 +297,13 @@ def test_what_is_refused_names_the_field(shop: Shop, event: Event, place: str, w
     assert shop.contents() == before
 
 
+def test_a_code_does_not_name_the_customer(shop: Shop) -> None:
+    """Reports for the product team tell the codes."""
+    with pytest.raises(InputError, match="the customer's id") as error:
+        shop.write(replace(PRICE, code="asked by k-1000017"), " k-1000017", new=True)
+    assert error.value.place == "code" and "k-1000017" not in error.value.letter()
+
+
 def test_a_rule_that_the_source_file_lets_pass_does_not_hold(shop: Shop) -> None:
     """As for the company's own lines."""
     payment = replace(PRICE, kind="payment", ref="77", amount=100)
