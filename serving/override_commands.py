@@ -43,7 +43,8 @@ def set_one(
         set_override(open_desk(job, by), live.scheme, store, customer, wanted, job.source.today())
     name = live.scheme.dimensions[dimension].name_of(class_)
     out.print(
-        f"{dimension} is {class_} ({name}) through {until.date()}. Gradings of later dates count it.", markup=False
+        f"{dimension} is {class_} ({name}) through {until.date()}. Gradings of dates after today count it.",
+        markup=False,
     )
 
 
