@@ -74,10 +74,18 @@ def amend(
 
 def _caution(champion: Release, old: Scheme, new: Scheme) -> str:
     """Where a model has learnt what the classes were."""
-    was, now = (scheme.dimensions.get(VALUE_DIMENSION) for scheme in (old, new))
-    if POTENTIAL.name not in champion.models or (was and was.rule) == (now and now.rule):
+    if POTENTIAL.name not in champion.models or _lowest(old) == _lowest(new):
         return ""
-    return f"`{POTENTIAL.name}` learnt who rises from the classes of value in {old.version}: train again soon."
+    return f"`{POTENTIAL.name}` learnt who rises from the lowest class of value as {old.version} has it: train again."
+
+
+def _lowest(scheme: Scheme) -> object:
+    """What decides who is of the lowest class of value."""
+    dimension = scheme.dimensions.get(VALUE_DIMENSION)
+    if dimension is None or dimension.share is None:
+        return dimension and dimension.rule
+    share = dimension.share
+    return share.fact, share.of, share.first, list(share.top.values())[-2]
 
 
 def _description(

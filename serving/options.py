@@ -46,7 +46,8 @@ HorizonOption = Annotated[
     ),
 ]
 SchemeOption = Annotated[
-    str | None, typer.Option("--scheme", help="version of the classification scheme, by default the current one")
+    str | None,
+    typer.Option("--scheme", help="version of the classification scheme, by default that of the release that is live"),
 ]
 MonthOption = Annotated[str | None, typer.Option("--month", help="as in 2026-10; by default the last whole one")]
 RestateOption = Annotated[
@@ -90,12 +91,11 @@ def open_job(
 ) -> Iterator[Job]:
     """The steps of one source, with a progress bar while they run."""
     described = load_source(source)
-    from classification.scheme import CURRENT
     from serving.steps import Job
 
     workspace = Workspace(home or Path("data") / described.name)
     with progress_bars() as progress:
-        yield Job(described, workspace, raw, scheme or CURRENT, progress, horizon)
+        yield Job(described, workspace, raw, scheme, progress, horizon)
 
 
 @contextmanager

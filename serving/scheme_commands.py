@@ -20,16 +20,16 @@ scheme_app = typer.Typer(no_args_is_help=True, help="The standard of classificat
 
 VersionArgument = Annotated[str, typer.Argument(help="a version in configs/schemes, or a YAML file")]
 OneOrAll = Annotated[str | None, typer.Argument(help="a version, or a YAML file; by default all in configs/schemes")]
-OneOrCurrent = Annotated[str | None, typer.Argument(help="a version, or a YAML file; by default the current one")]
+OneOrCurrent = Annotated[str | None, typer.Argument(help="a version, or a YAML file; by default the one in use")]
 DimensionOption = Annotated[str | None, typer.Option("--dimension", help="only this one")]
-FromOption = Annotated[str | None, typer.Option("--from", help="the version it replaces; by default the current one")]
+FromOption = Annotated[str | None, typer.Option("--from", help="the version it replaces; by default the one in use")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="as in dimensions.value.share.top.A=0.10; as often as needed"),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", help="why; it goes into the audit log")]
 ByOption = Annotated[str, typer.Option("--by", help="who does it; by default the user of this machine")]
-ReadAsOption = Annotated[str | None, typer.Option("--version", help="which wrote the code; by default the current one")]
+ReadAsOption = Annotated[str | None, typer.Option("--version", help="which wrote the code; by default the one in use")]
 ToOption = Annotated[str | None, typer.Option("--to", help="a later version: what the code says there")]
 
 
@@ -66,16 +66,17 @@ def show(
     home: HomeOption = None,
 ) -> None:
     """A scheme in words, with the cut-offs of the last grading by it where the workspace has one."""
-    from classification.scheme import CURRENT, load_scheme
+    from classification.scheme import load_scheme
     from classification.snapshots import snapshot_cutoffs
     from classification.wording import Money
     from features.workspace import read_json
     from serving import scheme_tables
-    from serving.scheme_steps import newest_graded
+    from serving.scheme_steps import in_use, newest_graded
 
-    scheme, described = load_scheme(which or CURRENT), load_source(source)
+    workspace, described = _workspace(source, home), load_source(source)
+    scheme = load_scheme(which or in_use(workspace))
     names = [_known(scheme, dimension)] if dimension else list(scheme.dimensions)
-    folder = newest_graded(_workspace(source, home), scheme.version)
+    folder = newest_graded(workspace, scheme.version)
     cutoffs = snapshot_cutoffs(folder, scheme) if folder else {}
     money = Money(described.currency, described.decimals)
     for name in names:
@@ -118,18 +119,24 @@ def diff(
 
 @scheme_app.command()
 def new(
-    version: Annotated[str, typer.Argument(help="as in 2027-01")], old: FromOption = None, changes: SetOption = None
+    version: Annotated[str, typer.Argument(help="as in 2027-01")],
+    old: FromOption = None,
+    changes: SetOption = None,
+    source: SourceOption = "sample",
+    home: HomeOption = None,
 ) -> None:
     """Write a new version: the file of the one it replaces, changed as told, comments and all."""
     from classification.draft import draft
-    from classification.scheme import CURRENT, SCHEMES, load_scheme, scheme_text
+    from classification.scheme import SCHEMES, load_scheme, scheme_text
     from classification.soundness import text_flaws
+    from serving.scheme_steps import in_use
 
-    before = load_scheme(old or CURRENT)
+    old = old or in_use(_workspace(source, home))
+    before = load_scheme(old)
     path = SCHEMES / f"{version}.yaml"
     if path.exists():
         raise InputError(path, "a scheme", "a version that is not there", "A scheme never changes: name a new version.")
-    text = draft(scheme_text(old or CURRENT), version, changes or [])
+    text = draft(scheme_text(old), version, changes or [])
     flaws = text_flaws(text, path, {})
     for flaw in flaws:
         err.print(flaw.letter(), markup=False)
@@ -159,13 +166,20 @@ def use(
 
 
 @scheme_app.command()
-def decode(code: Annotated[str, typer.Argument()], version: ReadAsOption = None, to: ToOption = None) -> None:
+def decode(
+    code: Annotated[str, typer.Argument(help="whole, or cut off after one of its levels")],
+    version: ReadAsOption = None,
+    to: ToOption = None,
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+) -> None:
     """What a class code says; --to: what a later version of the scheme would say instead."""
     from classification.forward import forward_code
-    from classification.scheme import CURRENT, load_scheme
+    from classification.scheme import load_scheme
     from serving import scheme_tables
+    from serving.scheme_steps import in_use
 
-    wrote = load_scheme(version or CURRENT)
+    wrote = load_scheme(version or in_use(_workspace(source, home)))
     try:
         found = wrote.decode(code)
     except ValueError as error:

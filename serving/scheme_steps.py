@@ -6,7 +6,7 @@ from pathlib import Path
 
 from classification.amendment import Amendment, amend
 from classification.released import released_schemes, scheme_tags
-from classification.scheme import load_scheme, scheme_path, scheme_text
+from classification.scheme import CURRENT, load_scheme, scheme_path, scheme_text
 from classification.soundness import file_flaws
 from features.company import Company
 from features.errors import InputError
@@ -45,12 +45,15 @@ def use(job: Job, version: str, reason: str, by: str = "") -> Amendment:
     return done
 
 
-def newest_graded(workspace: Workspace, scheme: str) -> Path | None:
-    """The folder of the last grading by a version of the scheme, monthly or between; None where there is none."""
+def newest_graded(workspace: Workspace, scheme: str | None = None) -> Path | None:
+    """The folder of the last grading, monthly or between, by a version of the scheme or by any; None without one."""
     folders = [*workspace.grades.glob("????-??-??-v*"), *workspace.months.glob("????-??")]
-    mine = []
-    for folder in folders:
-        found = read_json(folder / "snapshot.json")
-        if found["scheme"] == scheme:
-            mine.append((found["as_of"], folder))
+    found = [(read_json(folder / "snapshot.json"), folder) for folder in folders]
+    mine = [(said["as_of"], folder) for said, folder in found if scheme in (None, said["scheme"])]
     return max(mine)[1] if mine else None
+
+
+def in_use(workspace: Workspace) -> str:
+    """The version of the scheme that the last grading was by; without one the current version."""
+    folder = newest_graded(workspace)
+    return str(read_json(folder / "snapshot.json")["scheme"]) if folder else CURRENT

@@ -62,8 +62,8 @@ def differences(old: Scheme, new: Scheme, found: Mapping[str, Sequence[str]]) ->
 def effect(found: Effect, month: str) -> Iterator[Table | str]:
     """How many customers of a month would change class."""
     share = found.changed / max(found.customers, 1)
-    title = f"In {month}, {found.changed:,} of {found.customers:,} customers ({share:.1%}) would change class"
-    table = _table(title, "dimension", "from → to", "customers")
+    yield f"\nIn {month}, {found.changed:,} of {found.customers:,} customers ({share:.1%}) would change class."
+    table = _table("", "dimension", "from → to", "customers")
     for name, moves in found.moves.items():
         if not moves:
             table.add_row(name, "nobody", "0")
@@ -80,10 +80,8 @@ def amendment(done: Amendment, source: str, currency: str) -> Iterator[Table | s
     """What a release with another scheme changes, and how it goes live."""
     yield differences(done.old, done.new, done.differences)
     swap = done.swap
-    table = _table(
-        f"Who would change class today, of {swap.customers:,} customers",
-        "dimension", "from → to", "customers", "share", f"spend of 365 days ({currency})",
-    )  # fmt: skip
+    yield f"\nWho would change class today, of {swap.customers:,} customers:"
+    table = _table("", "dimension", "from → to", "customers", "share", f"spend of 365 days ({currency})")
     moves = sorted((move for move in swap.moves if move.before != move.after), key=lambda move: -move.customers)
     for move in moves[:MOST_MOVES]:
         table.add_row(*map(escape, (move.dimension, _named(done, move), *_size(move))))
@@ -117,7 +115,8 @@ def _size(move: Move) -> tuple[str, str, str]:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=f"\n{escape(title)}", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    head = f"\n{escape(title)}" if title else None
+    table = Table(title=head, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for i, column in enumerate(columns):
         numbers = column.startswith(("customers", "share", "spend"))
         table.add_column(column, justify="right" if numbers else "left", overflow="fold", no_wrap=i == 0)

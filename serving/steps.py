@@ -18,7 +18,7 @@ from classification.past import VALUE_DIMENSION, past_standings
 from classification.promote import Promotion, note
 from classification.promote import promote as pass_gate
 from classification.promote import rollback as go_back
-from classification.released import check_released
+from classification.released import SCHEME_TAG, check_released
 from classification.scheme import CURRENT, check_facts, load_scheme, scheme_text
 from classification.snapshots import classify as grade
 from classification.snapshots import load_live_set, newest_snapshot
@@ -57,12 +57,13 @@ YEAR = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Job:
-    """One source in one workspace. scheme: version of the classification scheme that releases carry."""
+    """One source in one workspace. scheme: version of the classification scheme that the next candidate carries; None
+    keeps that of the champion, for another one is a person's decision (`scoring scheme use`)."""
 
     source: Source
     workspace: Workspace
     raw: Path | None = None
-    scheme: str = CURRENT
+    scheme: str | None = None
     progress: Progress = silent
     horizon_days: int | None = None
 
@@ -148,7 +149,8 @@ class Job:
             "currency": source.currency,
             "decimals": source.decimals,
         }
-        dimension = load_scheme(self.scheme).dimensions.get(VALUE_DIMENSION)
+        scheme = self.next_scheme()
+        dimension = load_scheme(scheme).dimensions.get(VALUE_DIMENSION)
         days = settings.potential_days
         standings = past_standings(self.workspace, cuts, dimension, days) if dimension else {}
         rivals = self._rivals(settings)
@@ -156,7 +158,7 @@ class Job:
         segments = champion.models.get(SEGMENTS.name) if champion else None
         order = Order(
             about,
-            scheme_text(self.scheme),
+            scheme_text(scheme),
             settings,
             origin.active_days,
             standings,
@@ -281,9 +283,18 @@ class Job:
     def check(self) -> None:
         """Refuse a scheme or settings that cannot work, before anything is computed."""
         load_settings()
-        scheme = load_scheme(self.scheme)
-        check_facts(scheme, FACTS, TRAIT_NAMES, self.scheme)
-        check_released(scheme, self.scheme)
+        version = self.next_scheme()
+        scheme = load_scheme(version)
+        check_facts(scheme, FACTS, TRAIT_NAMES, version)
+        check_released(scheme, version)
+
+    def next_scheme(self) -> str:
+        """The scheme that was named; else that of the champion; else the current one."""
+        if self.scheme is not None:
+            return self.scheme
+        champion = registry.champion_version(self.source.name)
+        tags = registry.tags_of(self.source.name, champion) if champion is not None else {}
+        return tags.get(SCHEME_TAG, CURRENT)
 
     def _origin(self) -> Origin:
         origin = read_origin(self.workspace)

@@ -25,6 +25,7 @@ from tests.conftest import Ran, real_data
 
 SENT = (
     "event_id", "ts", "kind", "ref", "amount", "cost", "quantity", "item", "channel", "country", "known_at",
+    "due_day", "code", "score",
 )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def compare(ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudony
     for raw_id in ids:
         batch = grades[pseudonyms.of(raw_id)]
         sent = [
-            {k: str(e[k]) if k in ("ts", "known_at") else e[k] for k in SENT if e[k] is not None}
+            {k: str(e[k]) if k in ("ts", "known_at", "due_day") else e[k] for k in SENT if e[k] is not None}
             for e in events.get(pseudonyms.of(raw_id), [])
         ]
         known = {name.removeprefix("text_"): text for name, text in batch.items() if name.startswith("text_")}
