@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from classification.comparison import Bases, compare
-from classification.grade import LiveSet, take_snapshot
+from classification.grade import LiveSet, score_base
 from classification.months import Month, earlier_of, find_month, month_before, months
 from classification.snapshots import ROW_GROUP, write_snapshot
 from classification.stability import Decision
@@ -57,7 +57,7 @@ def reclassify(
     InputError where the month was graded from something else, or where a later one stands on it; with `restate` the
     last month is graded again.
     """
-    live = take_snapshot(releases[1], bases.now, origin)
+    live, scores = score_base(releases[1], bases.now, origin)
     before = month_before(workspace, bases.now.as_of)
     id_ = _month_id(live, before, bases.now, decisions)
     there = next((month for month in months(workspace) if month.name == name), None)
@@ -65,7 +65,7 @@ def reclassify(
         return MonthlyRun(there, live, False)
     _may_write(workspace, name, there, bases.now.as_of, restate)
     earlier = earlier_of(before, bases.now.as_of, bases.now.ids) if before else None
-    graded = live.grade(bases.now.rows, bases.now.texts, earlier, decisions)
+    graded = live.grade(bases.now.rows, bases.now.texts, earlier, decisions, scores)
     folder = workspace.months / name
     with staged(folder) as new:
         write_snapshot(new, workspace, live, bases.now, graded, progress)

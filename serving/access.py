@@ -16,10 +16,10 @@ from features.tables.consents import read_objections
 from features.tables.events import CONFIDENTIAL_KINDS
 from features.tables.holds import hold_of, restricted_entries, rows_of
 from features.tables.merges import read_merges
-from features.tables.person import Person, pieces
+from features.tables.person import Person, pieces, unknown_customer
 from features.tables.privacy import BLANKS
 from features.tables.sources import EventTable, ItemTable, Source, Table
-from serving.desk import Desk, unknown_customer
+from serving.desk import Desk
 from serving.made import Rows, as_rows, made_of
 
 

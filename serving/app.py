@@ -12,8 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serving import history_routes
-from serving.schema import CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
+from serving import history_routes, scheme_routes
+from serving.schema import ClassPlayOut, CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
 from serving.scorer import version
 from serving.service import Live, Service
 
@@ -26,21 +26,34 @@ router = APIRouter()
 @router.post("/v1/score", response_model=CustomerScore, summary="Score and classify one customer from its own events")
 def score(body: ScoreRequest, live: Live) -> JSONResponse:
     """Features up to `as_of`, every model of the live set, classes and code by its scheme; what a person decided about
-    the customer's class counts."""
+    the customer's class counts; and the play for its classes."""
     said = live.consents(body.customer_id)
-    return JSONResponse(live.current(body.customer_id, live.scorer.score(body)) | said)
+    return JSONResponse(live.answer(body.customer_id, live.scorer.score(body), said))
 
 
 @router.get(
     "/v1/customers/{customer_id:path}", response_model=CustomerScore, summary="The last graded state of a customer"
 )
 def customer(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
-    """What the last grading of the whole base said of the customer, and what persons decided since.
+    """What the last grading of the whole base said of the customer, what persons decided since, and the play for it.
 
     In an id a slash before `history` or `why` at its end is written %2F: those are questions of their own.
     """
     said = live.consents(customer_id)
-    return JSONResponse(live.current(customer_id, live.record(customer_id)) | {"customer_id": customer_id} | said)
+    return JSONResponse(live.answer(customer_id, live.record(customer_id), said))
+
+
+@router.get("/v1/plays/{dimension}/{class}", response_model=ClassPlayOut, summary="What to do for one class")
+def play(
+    dimension: Annotated[Text, InPath(description="of the scheme, such as value")],
+    class_: Annotated[Text, InPath(alias="class", description="such as A")],
+    live: Live,
+) -> JSONResponse:
+    """What the playbook says of a class by itself; a customer's own play joins those of its classes."""
+    found = live.plays.one(dimension, class_) if live.plays else None
+    if found is None:
+        raise HTTPException(404, "no play of that class")
+    return JSONResponse(found)
 
 
 @router.get("/v1/release", response_model=ReleaseOut, summary="What is live")
@@ -84,6 +97,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = None
     app.include_router(history_routes.router)  # before the path that any id fits
     app.include_router(router)
+    app.include_router(scheme_routes.router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
@@ -98,7 +112,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(problem.model_dump(), 422, media_type=PROBLEM)
 
 
-KNOWN = {"body", "path", "customer_id", *ScoreRequest.model_fields, *EventIn.model_fields}
+NAMES = ("body", "path", "query", "customer_id", "code", "version", "dimension", "class")
+KNOWN = {*NAMES, *ScoreRequest.model_fields, *EventIn.model_fields}
 
 
 def _place(location: tuple[int | str, ...]) -> str:

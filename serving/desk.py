@@ -101,13 +101,6 @@ def revise_stores(folder: Path, gone: frozenset[str], consents: Consents, overri
     return [done for _, done in found if done is not None]
 
 
-def unknown_customer(place: Path) -> InputError:
-    """Nobody of that id; which id it was is not repeated."""
-    return InputError(
-        place, "nothing of a customer of that id", "the company's own id of a customer", "Look for blanks and zeros."
-    )
-
-
 def check_reason(reason: str, person: Person) -> None:
     """Refuse a reason that would carry an id into the audit log."""
     if any(word in reason for word in person.ids | person.raw_ids if word):

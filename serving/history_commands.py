@@ -36,7 +36,7 @@ def why(
     are."""
     from classification.history import history
     from classification.months import find_month
-    from serving.desk import unknown_customer
+    from features.tables.person import unknown_customer
 
     with open_job(source, home) as job:
         id_, asked = _pseudonym(job, customer), find_month(job.workspace, month)

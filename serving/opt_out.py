@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from features.tables.consents import OBJECTIONS, read_consents, write_objections
 from features.tables.erasure import erase_rows
-from features.tables.person import Person
+from features.tables.person import Person, unknown_customer
 from features.tables.rewrite import Rewritten, rewrite
 from features.workspace import staged
-from serving.desk import Desk, check_reason, revise_stores, unknown_customer
+from serving.desk import Desk, check_reason, revise_stores
 from serving.store import overrides_by_id
 
 PROFILING, MARKETING = "no_profiling", "no_marketing"

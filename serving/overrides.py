@@ -14,9 +14,9 @@ from classification.scheme import Dimension, Scheme
 from classification.stability import OVERRIDE, can_follow
 from features.errors import InputError
 from features.tables.consents import read_consents
-from features.tables.person import Person
+from features.tables.person import Person, unknown_customer
 from features.workspace import staged
-from serving.desk import Desk, check_reason, revise_stores, unknown_customer
+from serving.desk import Desk, check_reason, revise_stores
 from serving.store import Store, overrides_by_id
 
 LONGEST = timedelta(days=731)

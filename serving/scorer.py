@@ -16,15 +16,10 @@ from features.tables.privacy import Pseudonyms
 from features.texts import Texts
 from features.traits import traits_of
 from serving.schema import EventIn, ScoreRequest
-from training.recipes import DEMAND, INTENT, RECIPES, SEGMENTS, VALUE
+from training.recipes import RECIPES
 from training.registry import model_name
 
-UNITS = {
-    VALUE.name: "minor currency units",
-    DEMAND.name: "orders",
-    INTENT.name: "number of the class",
-    SEGMENTS.name: "number of the segment",
-}
+UNITS = {recipe.name: recipe.unit for recipe in RECIPES}
 """Of all other answers the unit is a probability."""
 
 

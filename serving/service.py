@@ -12,17 +12,20 @@ from classification.decisions import Override
 from features.calendar import today
 from features.workspace import Workspace
 from serving.current import current
+from serving.plays import Plays
 from serving.scorer import Scorer
 from serving.store import Store
 
 
 @dataclass(frozen=True)
 class Service:
-    """One scorer, the records of the same snapshot, and the workspace whose months are the history."""
+    """One scorer, the records of the same snapshot, the workspace whose months are the history, and the plays for the
+    classes (None: no playbook in use is for the scheme)."""
 
     scorer: Scorer
     store: Store
     workspace: Workspace
+    plays: Plays | None = None
 
     def consents(self, customer_id: str) -> dict[str, bool]:
         """What an answer says of consents; whoever objects to profiling gets none: HTTPException 403."""
@@ -45,9 +48,14 @@ class Service:
         found = self.store.overrides(self.scorer.pseudonyms.of(customer_id))
         return [each for each in found if each.holds(day, live.scheme)]
 
-    def current(self, customer_id: str, record: dict[str, Any]) -> dict[str, Any]:
-        """A record of the customer with what persons decided about it."""
-        return current(self.scorer.live, record, self.overrides(customer_id))
+    def answer(self, customer_id: str, record: dict[str, Any], consents: dict[str, bool]) -> dict[str, Any]:
+        """A record of the customer with what persons decided about it, and what to do for its classes.
+
+        The play is added to what is answered, and never stored: the playbook may change between two gradings.
+        """
+        found = current(self.scorer.live, record, self.overrides(customer_id)) | {"customer_id": customer_id} | consents
+        play = self.plays.of(found["classes"], found["no_marketing"]) if self.plays else None
+        return found | {"play": play}
 
 
 def _service(request: Request) -> Service:

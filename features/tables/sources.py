@@ -20,6 +20,8 @@ from features.tables.events import CONSENTS, FAMILIES, KINDS
 from features.tables.reading import DropRule, FileTable, Product, Severity, Time, When
 
 SOURCES = Path("configs/sources")
+HAND = "written by hand"
+"""The table of the events that people write, which no source file describes."""
 
 
 def _one_of(allowed: tuple[str, ...]) -> AfterValidator:
@@ -228,6 +230,8 @@ def load_source(name: str) -> Source:
     names = [table.name for table in source.tables]
     if len(set(names)) < len(names):
         raise InputError(f"{path}: tables", "two tables of one name", "a name for each table")
+    if HAND in names:
+        raise InputError(f"{path}: tables", f"the name '{HAND}'", "another: so the events are called that people write")
     if path.stem != source.name:
         raise InputError(f"{path}: name", f"'{source.name}'", f"'{path.stem}', as the file is called")
     return source
