@@ -15,7 +15,14 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import drift_commands, identity_commands, privacy_commands, quarantine_commands, release_commands
+from serving import (
+    drift_commands,
+    export_commands,
+    identity_commands,
+    privacy_commands,
+    quarantine_commands,
+    release_commands,
+)
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -42,6 +49,7 @@ app.add_typer(source_app, name="source")
 privacy_commands.register(app)
 release_commands.register(app)
 drift_commands.register(app)
+export_commands.register(app)
 
 
 def main() -> None:

@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from features.errors import InputError
 from features.progress import Progress
 from features.tables.sources import load_source
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
+    from classification.scheme import Scheme
     from serving.steps import Job
 
 out = Console(highlight=False)
@@ -50,6 +52,9 @@ MonthOption = Annotated[str | None, typer.Option("--month", help="as in 2026-10;
 RestateOption = Annotated[
     str, typer.Option("--restate", metavar="REASON", help="grade the last month again, though it was graded already")
 ]
+WithinOption = Annotated[
+    list[str] | None, typer.Option("--within", help="only customers of this class, as in value=A; as often as needed")
+]
 VersionOption = Annotated[int | None, typer.Option("--version", min=1, help="of the release; by default the champion")]
 CustomersOption = Annotated[int, typer.Option("--customers", min=100, help="size of the sample company")]
 PortOption = Annotated[int, typer.Option("--port", min=1, max=65535)]
@@ -59,6 +64,21 @@ HostOption = Annotated[str, typer.Option("--host", help="the address to listen o
 def as_day(value: datetime | None) -> date | None:
     """The day of an option."""
     return value.date() if value else None
+
+
+def as_classes(given: list[str] | None, scheme: Scheme, option: str) -> dict[str, str]:
+    """dimension → class of an option's texts, as in value=A; InputError for what the scheme does not have."""
+    found = {}
+    for each in given or []:
+        name, _, class_ = each.partition("=")
+        if name not in scheme.dimensions:
+            raise InputError(
+                option, f"'{each}'", f"dimension=class, the dimension one of {', '.join(scheme.dimensions)}"
+            )
+        if class_ not in scheme.dimensions[name].all:
+            raise InputError(option, f"'{each}'", f"{name}= one of {', '.join(scheme.dimensions[name].all)}")
+        found[name] = class_
+    return found
 
 
 @contextmanager

@@ -30,8 +30,11 @@ class Audit:
     path: Path
     by: str
 
-    def append(self, action: str, person: Person, reason: str = "", **said: Any) -> None:
-        """Add a line, on the disk when this returns. Writers wait for one another."""
+    def append(self, action: str, person: Person | None, reason: str = "", **said: Any) -> None:
+        """Add a line, on the disk when this returns; person: None, when it is about nobody in particular.
+
+        Writers wait for one another.
+        """
         with self.path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
@@ -41,7 +44,7 @@ class Audit:
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "by": self.by,
                 "action": action,
-                "person": person.tombstones,
+                "person": person.tombstones if person else [],
                 "reason": reason,
                 **said,
             }

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from features.tables.merges import read_merges
 from features.tables.privacy import BLANKS, Pseudonyms
 from features.tables.vault import Vault
@@ -63,6 +65,12 @@ def find_person(tables: Path, vault: Vault, pseudonyms: Pseudonyms, raw_id: str)
     for names in _names(vault, "names"):
         raw_ids |= {str(names[id_]) for id_ in ids & names.keys()}
     return Person(frozenset(ids), frozenset(raw_ids))
+
+
+def read_names(vault: Vault) -> pa.Table:
+    """The way back, for exports: pseudonym (`customer_id`) → the company's own `id`, of everybody in the tables."""
+    schema = pa.schema([("customer_id", pa.string()), ("id", pa.string())])
+    return pa.concat_tables([schema.empty_table(), *(table.select(schema.names) for _, table in vault.tables("names"))])
 
 
 def restricted_people(vault: Vault) -> list[Person]:
