@@ -56,8 +56,8 @@ def export(
 
 def _said(done: HandedOver, folder: Path, title: str, month: str) -> str:
     counts = ", ".join(f"{name} {rows:,}" for name, rows in done.rows.items())
-    lines = [f"{month} for {title}: {counts}; {done.same:,} that it has already."]
-    lines += [f"Written to {folder}: {', '.join(done.files)}." if done.files else "Nothing changed; nothing is written."]
+    where = f"Written to {folder}: {', '.join(done.files)}." if done.files else "Nothing changed; nothing is written."
+    lines = [f"{month} for {title}: {counts}; {done.same:,} that it has already.", where]
     if done.refused:
         lines += [f"Left out: {done.refused:,} whose id is not known, or is one that the format cannot hold unchanged."]
     if done.erased:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from classification.export.target import Target, check_target, target_path
-from classification.months import CLASS, Month
+from classification.months import CLASS, NOTES, Month
 from classification.scheme import Scheme, load_scheme
 from features.tables.consents import Consents, read_consents
 from features.tables.merges import read_merges
@@ -114,7 +114,7 @@ def read_base(workspace: Workspace, order: Order, people: People, plays: Plays |
     check_target(order.target, scheme, known, target_path(order.name))
     told = {f"{column.kind}_{column.name}" for file in order.target.files.values() for column in file.columns}
     wanted = [name for name in known if name.startswith(CLASS) or name in told]
-    grades = read_parquet(path, columns=["customer_id", "as_of", "code", "no_marketing", *wanted])
+    grades = read_parquet(path, columns=["customer_id", "as_of", "code", NOTES, "no_marketing", *wanted])
     out = pa.array([*people.consents.no_profiling, *people.merges], pa.string())
     grades = grades.filter(pc.invert(pc.is_in(grades["customer_id"], out)))
     objects = pc.is_in(grades["customer_id"], pa.array(list(people.consents.no_marketing), pa.string()))

@@ -86,11 +86,11 @@ def _values(column: Column, base: Base) -> pa.Array:
             return _class(column, base)
         case "score" | "percentile":
             return _number(base.grades[f"{column.kind}_{column.name}"].combine_chunks(), column, base.decimals)
-        case "code" | "no_marketing" | "as_of":
-            return base.grades[column.source].combine_chunks()
-        case _:
-            said = {"month": base.month.name, "release": str(base.month.release), "scheme": base.month.scheme}
+        case "month" | "release" | "scheme":
+            said = {"month": base.month.name, "release": base.month.release, "scheme": base.month.scheme}
             return pa.repeat(said[column.source], len(base.ids))
+        case _:
+            return base.grades[column.source].combine_chunks()
 
 
 def _class(column: Column, base: Base) -> pa.Array:
@@ -129,7 +129,7 @@ def _text(values: pa.ChunkedArray, target: Target) -> pa.ChunkedArray:
         return pc.strftime(values, format=DATES[target.dates])
     if pa.types.is_floating(values.type):
         return pc.replace_substring_regex(values.cast(FIXED).cast(pa.string()), r"\.?0+$", "")
-    return values
+    return values.cast(pa.string())
 
 
 def _fitted(texts: pa.Array, column: Column | None, target: Target) -> pa.Array:

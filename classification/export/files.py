@@ -88,7 +88,7 @@ def _write_json(file: BinaryIO, cells: pa.Table, target: Target) -> Iterator[int
 def _write_xlsx(file: BinaryIO, cells: pa.Table, target: Target) -> Iterator[int]:
     """A workbook of one sheet. Texts are cells of text, which no spreadsheet computes; numbers are numbers."""
     texts = written(cells, target)
-    numbers = {name for name in cells.column_names if pa.types.is_floating(cells[name].type)}
+    numbers = {each.name for each in cells.schema if pa.types.is_floating(each.type) or pa.types.is_integer(each.type)}
     header = pa.table({name: [name] for name in texts.column_names})
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, text in PARTS.items():

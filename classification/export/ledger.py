@@ -6,14 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from classification.export.target import File
 from features.tables.privacy import Pseudonyms
-from features.workspace import Workspace, read_parquet, staged
+from features.workspace import Workspace, clear_up, read_parquet, staged
 
 SCHEMA = pa.schema(
     [
@@ -29,8 +28,8 @@ CUSTOMERS = b"customers"
 BETWEEN = "\x1f"
 """What stands between two cells when a row is digested; no cell of one line has it."""
 
-DIGITS = 32
-"""Of a digest, in hexadecimal."""
+BYTES = 16
+"""Of a digest."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ class Ledger:
 
 
 def read_ledger(workspace: Workspace, target: str) -> Ledger:
-    """What was handed over to a target; nothing yet where there is no file."""
+    """What was handed over to a target; nothing yet where there is no file. What a killed run left is mended first."""
+    clear_up(workspace.exports)
     path = ledger_path(workspace, target)
     if not path.exists():
         return Ledger(SCHEMA.empty_table(), 0)
@@ -88,14 +88,17 @@ def digests(texts: pa.Table, name: str, file: File, pseudonyms: Pseudonyms) -> p
     """A digest of each row as it is written, and of the file's headers: another mapping is another row.
 
     texts: the written cells of the file called `name`. Columns that are no reason to hand a row over again are left
-    out. Keyed, for a row may carry ids of the company.
+    out. Keyed (BLAKE2b, RFC 7693), for a row may carry ids of the company.
     """
-    mine = [column.header for column in file.columns if column.change and column.header in texts.column_names]
-    secret = hashlib.sha256(b"customer-scoring: exports\0" + pseudonyms.key).hexdigest()
-    first = BETWEEN.join([secret, name, *texts.column_names])
-    columns = [pc.fill_null(texts[header].combine_chunks(), "") for header in mine]
-    lines = pc.binary_join_element_wise(pa.repeat(first, texts.num_rows), *columns, BETWEEN)
-    with duckdb.connect() as db:
-        db.register("rows", pa.table({"line": lines}))
-        found = db.sql(f"SELECT left(sha256(line), {DIGITS}) AS digest FROM rows").to_arrow_table()
-    return found["digest"].combine_chunks()
+    told = [column.header for column in file.columns if column.change and column.header in texts.column_names]
+    cells = [pc.fill_null(texts[header].combine_chunks(), "") for header in told]
+    lines = pc.binary_join_element_wise(*cells, BETWEEN).to_pylist()
+    secret = hashlib.sha256(b"customer-scoring: exports\0" + pseudonyms.key).digest()
+    first = hashlib.blake2b(BETWEEN.join([name, *texts.column_names, ""]).encode(), digest_size=BYTES, key=secret)
+    return pa.array([_digest(first, line) for line in lines], pa.string())
+
+
+def _digest(first: hashlib.blake2b, line: str) -> str:
+    found = first.copy()
+    found.update(line.encode())
+    return found.hexdigest()

@@ -10,15 +10,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from classification.rules import ClassCode
+from classification.rules import UNKNOWN, ClassCode
 from classification.scheme import Scheme
 from features.config import Config, load_config
 from features.errors import InputError
 
 TARGETS = Path("configs/exports")
 
-PLAIN = ("id", "other_ids", "code", "no_marketing", "as_of", "month", "release", "scheme")
-"""Sources with nothing after them. id: the company's own; other_ids: those that were merged into it."""
+PLAIN = ("id", "other_ids", "code", "notes", "no_marketing", "as_of", "month", "release", "scheme")
+"""Sources with nothing after them. id: the company's own; other_ids: those that were merged into it; notes: which
+classes are held back or a person's word."""
 
 NAMED = ("class", "name", "score", "percentile", "play")
 """Sources of the form `class.value`. class, name: of a dimension, as a code and as the scheme calls it."""
@@ -174,9 +175,11 @@ def _check_dimension(scheme: Scheme, name: str, place: str) -> None:
 
 
 def _check_classes(scheme: Scheme, dimension: str, classes: Collection[str], place: str) -> None:
+    names = scheme.dimensions[dimension].names
+    unknown = UNKNOWN * len(next(iter(names)))
     for class_ in classes:
-        if class_ not in scheme.dimensions[dimension].all:
-            there = ", ".join(scheme.dimensions[dimension].all)
+        if class_ not in (*names, unknown):
+            there = ", ".join((*names, unknown))
             raise InputError(place, f"no class '{class_}' of {dimension} in scheme {scheme.version}", f"of {there}")
 
 
@@ -184,9 +187,7 @@ def _check_values(scheme: Scheme, column: Column, place: str) -> None:
     """A word for each class; of customers whose class is unknown there may be none, which is null."""
     if column.values is None:
         return
-    dimension = scheme.dimensions[column.name]
     _check_classes(scheme, column.name, column.values, place)
-    for class_ in dimension.rule.classes:
+    for class_, called in scheme.dimensions[column.name].names.items():
         if class_ not in column.values:
-            called = dimension.name_of(class_)
             raise InputError(place, f"no word for class {class_} ({called})", "one for each class", "Add it.")
