@@ -18,6 +18,7 @@ from features.errors import InputError
 from serving import (
     drift_commands,
     event_commands,
+    export_commands,
     history_commands,
     identity_commands,
     override_commands,
@@ -59,6 +60,7 @@ scheme_commands.register(app)
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(worklist_commands.app, name="worklist")
 history_commands.register(app)
+export_commands.register(app)
 
 
 def main() -> None:
