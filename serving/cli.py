@@ -229,7 +229,7 @@ def reclassify(
     from serving import show
 
     with open_job(source, home) as job:
-        done = job.reclassify(month, version, bool(restate))
+        done = job.reclassify(month, version, restate)
     out.print(show.classes(done.month.folder, done.live))
     out.print(show.monthly(done), markup=False)
 
