@@ -22,9 +22,9 @@ from features.errors import InputError
 from features.tables.audit import read_lines
 from features.workspace import Workspace, read_json
 from serving.app import create_app
-from serving.live import Service
 from serving.scheme_steps import ACTION
 from serving.scorer import Scorer
+from serving.service import Service
 from serving.steps import Job
 from serving.store import Store
 from tests.conftest import ROOT, Ran
