@@ -204,7 +204,7 @@ def test_what_cannot_be_used_is_refused(office: Office, renewed: Renewed) -> Non
 @pytest.fixture(scope="module")
 def client(office: Office, renewed: Renewed) -> Iterator[TestClient]:
     live, pseudonyms, path = office.job.live()
-    with TestClient(create_app(Service(Scorer(live, pseudonyms), Store(path)))) as found:
+    with TestClient(create_app(Service(Scorer(live, pseudonyms), Store(path), office.job.workspace))) as found:
         yield found
 
 
