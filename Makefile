@@ -4,7 +4,7 @@ BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
 
-.PHONY: setup setup-dev run demo test check serve ui lock clean help
+.PHONY: setup setup-dev run demo test test-long capabilities check serve ui lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ test: setup-dev ## what CI runs
 test-long: setup-dev ## fuzzing for ten minutes, kill loops: what takes too long for CI
 	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/features/tables/test_fuzz_readers.py
 	$(BIN)/python -m pytest -m long
+
+capabilities: setup-dev ## what the system must be able to do, the tests of it, and whether they passed
+	@$(BIN)/python -m tests.capabilities
 
 check: setup-dev ## style, types, and who may import whom
 	$(BIN)/ruff check .

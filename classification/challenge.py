@@ -10,9 +10,11 @@ from typing import Any
 
 from classification.gate import GateSettings
 from classification.gate_report import COLUMNS, GateReport
-from classification.grade import take_snapshot
+from classification.grade import score_base, take_snapshot
 from classification.portrait import rule_csv, rules_of, tier_csv, tiers_of
 from classification.promote import TASKS_TAG, examine
+from classification.released import scheme_tags
+from classification.scheme import Scheme
 from classification.swap import SwapSet, swap_set
 from classification.swap_plot import heat_map
 from features.config import load_config
@@ -40,6 +42,7 @@ class Challenge:
     about: Mapping[str, Any]
     tiers: tuple[Tier, ...]
     rules: tuple[Rule, ...]
+    scheme: Scheme
 
     def extras(self) -> Extras:
         """What the candidate's run in MLflow shows of it."""
@@ -47,6 +50,7 @@ class Challenge:
             **self.report.tags(),
             TASKS_TAG: " ".join(self.about["tasks"]),
             SETTINGS_TAG: json.dumps(self.about["settings"]),
+            **scheme_tags(self.scheme),
         }
         gate_json = json.dumps(self.report.to_json(), indent=1, ensure_ascii=False)
         files = {"gate.json": gate_json.encode(), "gate.md": self.report.markdown().encode()}
@@ -54,10 +58,8 @@ class Challenge:
         notes: dict[str, Any] = {f"Gate: {self.report.verdict}": (COLUMNS, self.report.rows())}
         metrics = {"gate_passed": float(self.report.passed)}
         if self.swap is not None:
-            metrics |= {f"swap_{each.dimension.replace(' ', '_')}_share": each.share for each in self.swap.totals}
-            swap_json = json.dumps(self.swap.to_json(), indent=1, ensure_ascii=False)
-            files |= {"swap/swap.json": swap_json.encode(), "swap/swap.md": self.swap.markdown().encode()}
-            files["plots/swap-heat-map.png"] = heat_map(self.swap, self.about["currency"])
+            metrics |= swap_metrics(self.swap)
+            files |= swap_files(self.swap, self.about["currency"])
         return Extras(tags, metrics, files, notes)
 
 
@@ -72,8 +74,8 @@ def challenge(workspace: Workspace, champion: Release | None, base: Snapshot, or
     folder = workspace.training / "release"
     newest = registry.latest_version(origin.source) or 0
     candidate = load_release(folder, manifest_digest(folder), newest + 1)  # what it will be registered as
-    live = take_snapshot(candidate, base, origin)
-    graded = live.grade(base.rows, base.texts)
+    live, scores = score_base(candidate, base, origin)
+    graded = live.grade(base.rows, base.texts, scores=scores)
     swap = swap_set(take_snapshot(champion, base, origin), live, base) if champion else None
     if swap:
         swap.write(workspace)
@@ -81,4 +83,16 @@ def challenge(workspace: Workspace, champion: Release | None, base: Snapshot, or
     report = examine(workspace, about["source"], about["tasks"], load_gate(), reassigned)
     write_json(workspace.training / "gate.json", report.to_json())
     rules = rules_of(workspace.tables, live, graded, base)
-    return Challenge(verdicts, report, swap, about, tiers_of(graded, base), rules)
+    return Challenge(verdicts, report, swap, about, tiers_of(graded, base), rules, live.scheme)
+
+
+def swap_metrics(swap: SwapSet) -> dict[str, float]:
+    """The share of customers who change class, by dimension."""
+    return {f"swap_{each.dimension.replace(' ', '_')}_share": each.share for each in swap.totals}
+
+
+def swap_files(swap: SwapSet, currency: str) -> dict[str, bytes]:
+    """Path in a run → content: who would change class, as counts and as a picture."""
+    said = json.dumps(swap.to_json(), indent=1, ensure_ascii=False)
+    files = {"swap/swap.json": said.encode(), "swap/swap.md": swap.markdown().encode()}
+    return files | {"plots/swap-heat-map.png": heat_map(swap, currency)}

@@ -36,7 +36,10 @@ class Code:
         parts: list[tuple[str, str]] = []
         ends: list[int] = []
         for number, template in enumerate(levels):
-            parts += _parts(template if not number else f"{BETWEEN}{template}", widths)
+            found = _parts(template if not number else f"{BETWEEN}{template}", widths)
+            if not any(name for _, name in found):
+                raise ValueError(f"a dimension in every level; there is none in '{template}'")
+            parts += found
             ends.append(sum(len(literal) + (widths[name] if name else 0) for literal, name in parts))
         named = [name for _, name in parts if name]
         for name in named:

@@ -41,7 +41,7 @@ def compare(before: Month, old: Release | None, live: LiveSet, bases: Bases, gra
     view = View(live.scheme, live.snapshot.cutoffs, live.snapshot.ranks)
     features = {name: now.rows[:, i] for name, i in POSITION.items()}
     if old is None or old.digest == live.release.digest or bases.before is None:
-        was, scores, texts = _stored(before.folder, now.ids)
+        was, scores, texts = stored_facts(before.folder, now.ids)
         sides = Side(was, texts, (scores, scores)), Side(features, now.texts, (graded.scores, graded.scores))
         complete = old is not None and old.digest == live.release.digest
         old_view = View(live.scheme, snapshot_cutoffs(before.folder, live.scheme), read_ranks(before.folder))
@@ -56,7 +56,7 @@ def compare(before: Month, old: Release | None, live: LiveSet, bases: Bases, gra
     return Comparison(now.ids, sides, (View(then.scheme, then.snapshot.cutoffs, then.snapshot.ranks), view), decimals)
 
 
-def _stored(folder: Path, ids: NDArray[np.object_]) -> tuple[dict[str, Array], dict[str, Array], dict[str, Texts]]:
+def stored_facts(folder: Path, ids: NDArray[np.object_]) -> tuple[dict[str, Array], dict[str, Array], dict[str, Texts]]:
     """Features, scores and texts of customers as a month keeps them; null for those it did not know."""
     path = folder / "grades.parquet"
     names = pq.read_schema(path).names

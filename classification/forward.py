@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from classification.scheme import Scheme, load_scheme
 from features.errors import InputError
@@ -10,20 +10,28 @@ from features.errors import InputError
 
 def check_forward(old: Scheme, new: Scheme) -> None:
     """Refuse a scheme that leaves a class of the one it replaces without a meaning, or maps one that was not there."""
+    for flaw in forward_flaws(old, new, f"scheme {new.version}"):
+        raise flaw
+
+
+def forward_flaws(old: Scheme, new: Scheme, place: str) -> Iterator[InputError]:
+    """A letter for each class of `old` without a meaning in `new`, and for each that `new` maps and `old` has not."""
     for name, mapped in new.forward.items():
-        known = old.dimensions[name].all if name in old.dimensions else ()
+        known = old.dimensions[name].rule.classes if name in old.dimensions else ()
         for before in mapped:
             if before not in known:
-                raise _wrong(new, name, f"the class {before}", f"one of {old.version}: {', '.join(known) or 'none'}")
+                wanted = f"one of {old.version}: {', '.join(known) or 'none'}"
+                yield InputError(f"{place}: forward.{name}", f"the class {before}", wanted)
     for name, dimension in old.dimensions.items():
-        if name not in new.dimensions:
-            continue
-        later = new.dimensions[name].all
-        for before in dimension.rule.classes:
-            after = new.forward.get(name, {}).get(before, before)
-            if after not in later:
-                found = f"no meaning for {before} ({dimension.name_of(before)}) of {old.version}"
-                raise _wrong(new, name, found, f"one of {', '.join(later)}")
+        later = new.dimensions[name].all if name in new.dimensions else ()
+        for before in dimension.rule.classes if later else ():
+            if new.forward.get(name, {}).get(before, before) not in later:
+                yield InputError(
+                    f"{place}: forward.{name}",
+                    f"no meaning for {before} ({dimension.name_of(before)}) of {old.version}",
+                    f"one of {', '.join(later)}",
+                    f"Say what it has become, as in forward: {{{name}: {{{before}: {later[0]}}}}}.",
+                )
 
 
 def forward(classes: Mapping[str, str], old: Scheme, new: Scheme) -> dict[str, str]:
@@ -59,7 +67,3 @@ def forward_code(code: str, version: str, to: Scheme, load: Callable[[str], Sche
         new = chain.pop()
         classes, old = forward(classes, old, new), new
     return to.coding.encode(classes)
-
-
-def _wrong(new: Scheme, name: str, found: str, wanted: str) -> InputError:
-    return InputError(f"scheme {new.version}: forward.{name}", found, wanted)

@@ -90,17 +90,19 @@ class LiveSet:
         texts: Mapping[str, Texts] | None = None,
         earlier: Earlier | None = None,
         decisions: Sequence[Decision] = (),
+        scores: Mapping[str, Array] | None = None,
     ) -> Graded:
         """Grade feature rows (n, features); one row and many give the same bits. earlier, decisions: of the same
-        customers; without them the classes are the raw ones."""
-        scores = scores_of(self.release, self.scheme, rows, self.snapshot.cutoffs)
+        customers; without them the classes are the raw ones. scores: of the rows, where they are at hand."""
+        if scores is None:
+            scores = scores_of(self.release, self.scheme, rows, self.snapshot.cutoffs)
         facts = facts_of(rows, scores, self.snapshot.ranks, texts)
         percentiles = {name: self.snapshot.ranks[name].percentile(facts.numbers[name]) for name in RANKED}
         raw = self.scheme.classify(facts, self.snapshot.cutoffs)
         settled = settle(self.scheme, raw, facts, earlier, decisions)
         codes = self.scheme.coding.encode_all(settled.classes)
         standing = {each.name: facts.numbers[each.name] for each in POPULATION}
-        return Graded(scores, percentiles, standing, raw, settled.classes, settled.notes, settled.seen, codes)
+        return Graded(dict(scores), percentiles, standing, raw, settled.classes, settled.notes, settled.seen, codes)
 
 
 def class_name(live: LiveSet, dimension: str, code: str) -> str:
@@ -143,6 +145,11 @@ def _own_numbers(rows: Array, scores: Mapping[str, Array]) -> dict[str, Array]:
 
 def take_snapshot(release: Release, base: Snapshot, origin: Origin) -> LiveSet:
     """Grade-ready: score the whole base once, and keep its cut-offs and ranks."""
+    return score_base(release, base, origin)[0]
+
+
+def score_base(release: Release, base: Snapshot, origin: Origin) -> tuple[LiveSet, dict[str, Array]]:
+    """What `take_snapshot` gives, and the scores of the base that it is made of."""
     scheme = read_scheme(release.scheme, SCHEME_FILE)
     check_facts(scheme, FACTS, TRAIT_NAMES, SCHEME_FILE)
     scores = scores_of(release, scheme, base.rows)
@@ -150,7 +157,8 @@ def take_snapshot(release: Release, base: Snapshot, origin: Origin) -> LiveSet:
     numbers = facts_of(base.rows, scores, ranks).numbers
     cutoffs = scheme.cutoffs({name: ranks.get(name) or Ranks.of(numbers[name]) for name in scheme.ranked})
     id_ = _id(release, base, origin)
-    return LiveSet(release, scheme, GradingSnapshot(id_, base.as_of, cutoffs, ranks, origin.key, origin.company))
+    snapshot = GradingSnapshot(id_, base.as_of, cutoffs, ranks, origin.key, origin.company)
+    return LiveSet(release, scheme, snapshot), scores
 
 
 def _id(release: Release, base: Snapshot, origin: Origin) -> str:

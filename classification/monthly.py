@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from classification.comparison import Bases, compare
-from classification.grade import LiveSet, take_snapshot
+from classification.grade import LiveSet, score_base
 from classification.months import Month, earlier_of, find_month, month_before, months
-from classification.snapshots import write_snapshot
+from classification.snapshots import ROW_GROUP, write_snapshot
 from classification.stability import Decision
 from classification.why import SCHEMA, explain_changes
 from features.errors import InputError
@@ -57,7 +57,7 @@ def reclassify(
     InputError where the month was graded from something else, or where a later one stands on it; with `restate` the
     last month is graded again.
     """
-    live = take_snapshot(releases[1], bases.now, origin)
+    live, scores = score_base(releases[1], bases.now, origin)
     before = month_before(workspace, bases.now.as_of)
     id_ = _month_id(live, before, bases.now, decisions)
     there = next((month for month in months(workspace) if month.name == name), None)
@@ -65,14 +65,15 @@ def reclassify(
         return MonthlyRun(there, live, False)
     _may_write(workspace, name, there, bases.now.as_of, restate)
     earlier = earlier_of(before, bases.now.as_of, bases.now.ids) if before else None
-    graded = live.grade(bases.now.rows, bases.now.texts, earlier, decisions)
+    graded = live.grade(bases.now.rows, bases.now.texts, earlier, decisions, scores)
     folder = workspace.months / name
     with staged(folder) as new:
         write_snapshot(new, workspace, live, bases.now, graded, progress)
         changes = SCHEMA.empty_table()
         if before and earlier:
             changes = explain_changes(compare(before, releases[0], live, bases, graded), earlier, graded)
-        pq.write_table(changes, new / "changes.parquet", compression="zstd")
+        by_customer = changes.sort_by([("customer_id", "ascending")])
+        pq.write_table(by_customer, new / "changes.parquet", compression="zstd", row_group_size=ROW_GROUP)
         write_json(new / "month.json", _as_json(id_, live, before))
     return MonthlyRun(find_month(workspace, name), live, True)
 

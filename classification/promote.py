@@ -9,7 +9,7 @@ from classification.evidence import read_evidence
 from classification.gate import GateSettings, Standing, gate
 from classification.gate_report import AGAINST_TAG, GATE_TAG, PASSED, GateReport
 from features.errors import InputError
-from features.tables.identity import this_user
+from features.tables.audit import Audit, this_user
 from features.workspace import Workspace
 from training import registry
 from training.ledger import Action, Entry, Ledger, read_ledger
@@ -94,6 +94,13 @@ def rollback(source: str, to: int | None = None, approve: str = "", by: str = ""
         )
     why = f"it was live from {since[-1]:%Y-%m-%d %H:%M} UTC" if since else "it never was live"
     return _go_live(seen, "rollback", number, why, "" if since else approve, by)
+
+
+def note(audit: Audit, action: Action, done: Promotion) -> None:
+    """Add to the audit log that another release is live, if so. Which was live when, the ledger alone decides."""
+    if done.promoted and done.before != done.version:
+        said = {"version": done.version, "was": done.before, "approved_by": done.approved_by}
+        audit.append(action, None, done.verdict, **said)
 
 
 def _go_live(seen: Ledger, action: Action, number: int, why: str, approved_by: str, by: str) -> Promotion:

@@ -1,4 +1,4 @@
-"""The ways to answer a dimension's question: by share of the base, by bounds, by rules, or as given from elsewhere.
+"""The ways to answer a dimension's question by its facts: by share of the base, by bounds, by conditions.
 
 Every rule is total: whatever the facts are, each customer gets exactly one class, `U` (unknown) where a fact is null.
 """
@@ -12,17 +12,19 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from classification.conditions import Conditions, meets, unreachable
+from classification.conditions import Conditions, meets, total_and_reachable
 from classification.facts import Array, Facts
-from features.config import Config
+from features.config import Config, FlawError
 from features.population import Ranks
 
 UNKNOWN = "U"
 
 Classes = NDArray[np.str_]
 ClassCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,2}$")]
+Words = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
+"""A text with something in it, and no blanks around it."""
 
 
 class Share(Config):
@@ -32,7 +34,7 @@ class Share(Config):
     first: whether the highest facts come first, or the lowest.
     """
 
-    fact: str
+    fact: Words
     of: Literal["customers", "revenue"] = "customers"
     first: Literal["highest", "lowest"] = "highest"
     top: Annotated[dict[ClassCode, float], Field(min_length=2)]
@@ -42,19 +44,26 @@ class Share(Config):
     def _rising_to_one(cls, top: dict[str, float]) -> dict[str, float]:
         shares = list(top.values())
         for (better, low), (worse, high) in pairwise(top.items()):
-            if not 0 < low < high:
-                raise ValueError(
-                    f"shares that rise from class to class; {worse} ({high}) can never be reached, because {better} "
-                    f"already takes everyone up to {low}"
+            if not low > 0:
+                raise FlawError(
+                    f"the share {low} for {better}", "a share above 0", f"Nobody can ever be {better}.", better
+                )
+            if not low < high:
+                raise FlawError(
+                    f"shares that do not rise: {worse} ({high}) can never be reached, because {better} already takes "
+                    f"everyone up to {low}",
+                    "cumulative shares that rise from class to class",
+                    at=worse,
                 )
         if shares[-1] != 1:
-            raise ValueError(f"1.0 as the last share, so that every customer has a class; it is {shares[-1]}")
+            last = list(top)[-1]
+            raise FlawError(f"{shares[-1]}", "1.0 as the last share, so that every customer has a class", at=last)
         return top
 
     @model_validator(mode="after")
     def _revenue_comes_from_above(self) -> Share:
         if self.of == "revenue" and self.first == "lowest":
-            raise ValueError("first: highest where shares are of revenue")
+            raise FlawError("shares of revenue from below", "first: highest where shares are of revenue", at="first")
         return self
 
     @property
@@ -96,22 +105,36 @@ class Share(Config):
 class AtLeast(Config):
     """By bounds on a fact, listed from highest to lowest; the last must be −∞."""
 
-    fact: str
+    fact: Words
     bounds: Annotated[dict[ClassCode, float], Field(min_length=2)]
 
     @field_validator("bounds")
     @classmethod
     def _falling_to_minus_infinity(cls, bounds: dict[str, float]) -> dict[str, float]:
         pairs = list(bounds.items())
+        first, bound = pairs[0]
+        if not bound < math.inf:
+            raise FlawError(
+                f"{bound}, so that class {first} can never be reached", "a number as the first bound", at=first
+            )
         for (higher, high), (lower, low) in pairwise(pairs):
             if not low < high:
-                raise ValueError(
-                    f"bounds listed from highest to lowest; class {lower} (at least {low}) can never be reached, "
-                    f"because class {higher} already takes everyone from {high}"
+                raise FlawError(
+                    f"class {lower} (at least {low}) can never be reached: class {higher} already takes everyone from "
+                    f"{high}",
+                    "bounds listed from highest to lowest",
+                    at=lower,
                 )
         if pairs[-1][1] != -math.inf:
-            raise ValueError(f"-.inf as the last bound, so that every customer has a class; it is {pairs[-1][1]}")
+            wanted = "-.inf as the last bound, so that every customer has a class"
+            raise FlawError(f"{pairs[-1][1]}", wanted, at=pairs[-1][0])
         return bounds
+
+    @property
+    def narrowest(self) -> float:
+        """How far apart the nearest bounds are; infinite where there is but one beside −∞."""
+        finite = list(self.bounds.values())[:-1]
+        return min((high - low for high, low in pairwise(finite)), default=math.inf)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -128,27 +151,14 @@ class AtLeast(Config):
         return highest_first(facts.numbers[self.fact], {name: bound + shift for name, bound in self.bounds.items()})
 
 
+FirstMatch = Annotated[dict[ClassCode, Conditions], Field(min_length=2), AfterValidator(total_and_reachable)]
+"""Class → its conditions, in the order in which they are tried."""
+
+
 class Rules(Config):
     """The first class whose conditions all hold; a null fact meets none."""
 
-    rules: Annotated[dict[ClassCode, Conditions], Field(min_length=2)]
-
-    @field_validator("rules")
-    @classmethod
-    def _total_and_reachable(cls, rules: dict[str, Conditions]) -> dict[str, Conditions]:
-        pairs = list(rules.items())
-        for name, conditions in pairs[:-1]:
-            if not conditions:
-                raise ValueError(f"conditions for class {name}: it takes everyone, so the classes after it are empty")
-        if pairs[-1][1]:
-            raise ValueError(f"no conditions for the last class, {pairs[-1][0]}, so that every customer has a class")
-        for name, conditions in pairs:
-            for fact, span in conditions.items():
-                if isinstance(span, tuple) and not span[0] < span[1]:
-                    raise ValueError(f"[low, high) with low below high for {name}.{fact}")
-        for name, takers in unreachable(rules).items():
-            raise ValueError(f"other conditions for {name} than those of {takers}, which already takes everyone")
-        return rules
+    rules: FirstMatch
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -168,74 +178,6 @@ class Rules(Config):
             takes = free & meets(conditions, facts.numbers, facts.size)
             found[takes] = name
             free &= ~takes
-        return found
-
-
-class Given(Config):
-    """A class that comes from elsewhere: as a number, such as the segment of a model, or as a text, such as an
-    attribute of the customer or a trait (`features.traits`).
-
-    numbers: class → the number of the fact that means it; values: class → the texts that mean it; other: the class of
-    every other text; without it they are unknown, as null is.
-    """
-
-    fact: str | None = None
-    numbers: dict[ClassCode, float] | None = None
-    attribute: str | None = None
-    trait: str | None = None
-    values: dict[ClassCode, tuple[str, ...]] | None = None
-    other: ClassCode | None = None
-
-    @field_validator("numbers")
-    @classmethod
-    def _distinct(cls, numbers: dict[str, float] | None) -> dict[str, float] | None:
-        if numbers and len(set(numbers.values())) < len(numbers):
-            raise ValueError("a number for each class, no two the same")
-        return numbers
-
-    @field_validator("values")
-    @classmethod
-    def _one_class_each(cls, values: dict[str, tuple[str, ...]] | None) -> dict[str, tuple[str, ...]] | None:
-        seen: dict[str, str] = {}
-        for name, texts in (values or {}).items():
-            if not texts:
-                raise ValueError(f"a text at least for class {name}, which can never be reached")
-            for each in texts:
-                if each in seen:
-                    raise ValueError(f"'{each}' in one class, not in {seen[each]} and {name}")
-                seen[each] = name
-        return values
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Given:
-        if sum(each is not None for each in (self.fact, self.attribute, self.trait)) != 1:
-            raise ValueError("exactly one of fact, attribute, trait")
-        if (self.fact is None) == bool(self.numbers) or (self.fact is None) != bool(self.values):
-            raise ValueError("numbers with a fact; values with an attribute or a trait")
-        if self.other is not None and (not self.values or self.other in self.values):
-            raise ValueError("other: a class of its own, beside values")
-        return self
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """In the order of the list."""
-        return (*(self.numbers or self.values or {}), *([self.other] if self.other else []))
-
-    @property
-    def facts(self) -> frozenset[str]:
-        """The numbers it looks at."""
-        return frozenset({self.fact} if self.fact else ())
-
-    def classify(self, facts: Facts, cutoffs: Mapping[str, float]) -> Classes:
-        """Class of each customer; unknown where nothing of it is known, or nothing that has a class."""
-        found = np.full(facts.size, UNKNOWN * len(self.classes[0]))
-        texts = facts.texts.get(self.attribute or self.trait or "")
-        if texts is not None and self.other is not None:
-            found[texts.known] = self.other
-        for name, number in (self.numbers or {}).items():
-            found[facts.numbers[self.fact or ""] == number] = name
-        for name, wanted in (self.values or {}).items() if texts is not None else ():
-            found[texts.among(wanted)] = name  # type: ignore[union-attr]
         return found
 
 

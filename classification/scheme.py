@@ -6,22 +6,29 @@ null fact gives `U`, unknown, or meets no condition where a dimension is a list 
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from classification.code import Code
-from classification.conditions import Conditions
 from classification.facts import Facts
-from classification.rules import UNKNOWN, AtLeast, ClassCode, Classes, Given, Rules, Share
-from features.config import Config, load_config, read_config, read_text
+from classification.given import Given
+from classification.rules import UNKNOWN, AtLeast, ClassCode, Classes, FirstMatch, Rules, Share, Words
+from features.config import Config, FlawError, load_config, read_config, read_text
 from features.errors import InputError
 from features.population import Ranks
 
 SCHEMES = Path("configs/schemes")
+
+Version = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])[a-z]?$")]
+WAYS = ("share", "at_least", "first_match", "given")
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 CURRENT = "2026-12"
 """The scheme of releases for which nobody names another."""
@@ -32,12 +39,12 @@ class Hold(Config):
     bound by a margin (in the fact's unit)."""
 
     months: Annotated[int, Field(ge=2, le=12)] | None = None
-    margin: Annotated[float, Field(gt=0)] | None = None
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Hold:
         if (self.months is None) == (self.margin is None):
-            raise ValueError("either months or margin")
+            raise FlawError("both" if self.months else "neither", "either months or margin")
         return self
 
 
@@ -48,50 +55,63 @@ class Dimension(Config):
     default any (`classification.stability`).
     """
 
-    title: str
+    title: Words
     share: Share | None = None
     at_least: AtLeast | None = None
-    first_match: dict[ClassCode, Conditions] | None = None
+    first_match: FirstMatch | None = None
     given: Given | None = None
     hold: Hold | None = None
     moves: dict[ClassCode, tuple[ClassCode, ...]] | None = None
-    names: dict[ClassCode, str]
+    names: dict[ClassCode, Words]
 
     @model_validator(mode="after")
     def _one_way(self) -> Dimension:
-        ways = [way for way in ("share", "at_least", "first_match", "given") if getattr(self, way) is not None]
+        ways = [way for way in WAYS if getattr(self, way) is not None]
         if len(ways) != 1:
-            raise ValueError(
-                f"exactly one of share, at_least, first_match, given; there is {' and '.join(ways) or 'none'}"
+            raise FlawError(" and ".join(ways) or "none of them", f"exactly one of {', '.join(WAYS)}")
+        known, at = self.rule.classes, ways[0]
+        if len({len(name) for name in known}) != 1:
+            raise FlawError(", ".join(known), "classes of one width, so that codes can be read back", at=at)
+        if self.unknown in known:
+            raise FlawError(
+                f"the class {self.unknown}",
+                f"no class {self.unknown}: it is what a customer without the fact gets",
+                at=at,
             )
-        widths = {len(name) for name in self.rule.classes}
-        if len(widths) != 1:
-            raise ValueError("classes of one width, so that codes can be read back")
-        if self.unknown in self.rule.classes:
-            raise ValueError(f"no class {self.unknown}: it is what a customer without the fact gets")
-        if set(self.names) != set(self.rule.classes):
-            raise ValueError(f"a name for each of the classes {', '.join(self.rule.classes)}, and for no other")
-        names = list(self.names.values())
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"a name of its own for each class; '{name}' names two")
+        if self.names.keys() != set(known):
+            wanted = f"a name for each of the classes {', '.join(known)}, and for no other"
+            raise FlawError(f"names for {', '.join(self.names) or 'none'}", wanted, at="names")
+        for code, name in self.names.items():
+            others = [other for other, its in self.names.items() if its == name and other != code]
+            if others:
+                raise FlawError(f"'{name}' for {code} and {others[0]}", "a name of its own for each class", at="names")
         return self
 
     @model_validator(mode="after")
     def _ways_to_change(self) -> Dimension:
-        if self.hold and self.hold.margin and not self.at_least:
-            raise ValueError("hold.margin with at_least only: other ways have no bound that a margin could lie beyond")
+        known, margin = self.rule.classes, self.hold.margin if self.hold else None
+        if margin is not None and not self.at_least:
+            raise FlawError(
+                "a margin", "months: other ways than at_least have no bound to lie beyond", at="hold.margin"
+            )
+        if margin is not None and self.at_least and margin >= self.at_least.narrowest:
+            wanted = f"less than {self.at_least.narrowest:g}, which the nearest bounds are apart"
+            raise FlawError(f"{margin:g}, by which a class could be passed over", wanted, at="hold.margin")
         if self.moves is not None:
-            strange = {*self.moves, *(to for each in self.moves.values() for to in each)} - set(self.rule.classes)
-            if strange or set(self.moves) != set(self.rule.classes):
-                raise ValueError(f"moves from each of the classes {', '.join(self.rule.classes)}, to classes of these")
+            strange = [each for each in dict.fromkeys([*self.moves, *chain(*self.moves.values())]) if each not in known]
+            missing = [each for each in known if each not in self.moves]
+            if strange or missing:
+                found = f"no class {strange[0]}" if strange else f"nothing of {missing[0]}"
+                raise FlawError(
+                    found, f"moves from each of the classes {', '.join(known)}, to classes of these", at="moves"
+                )
         return self
 
-    @property
+    @cached_property
     def rule(self) -> Share | AtLeast | Rules | Given:
         """Its way to answer."""
         found = self.share or self.at_least or self.given
-        return found if found else Rules(rules=self.first_match or {})
+        return found if found else Rules.model_construct(rules=self.first_match or {})
 
     @property
     def unknown(self) -> str:
@@ -120,24 +140,46 @@ class Scheme(Config):
     same (`classification.forward`); code: the levels of the class code.
     """
 
-    version: Annotated[str, Field(pattern=r"^\d{4}-\d{2}[a-z]?$")]
-    replaces: str | None = None
+    version: Version
+    replaces: Version | None = None
     forward: dict[str, dict[ClassCode, ClassCode]] = Field(default={})
     code: str | Annotated[tuple[str, ...], Field(min_length=1)]
-    dimensions: Annotated[dict[str, Dimension], Field(min_length=1)]
+    dimensions: Annotated[dict[Name, Dimension], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _readable_code(self) -> Scheme:
-        self.coding  # noqa: B018 raises where the template does not fit the dimensions
-        if self.forward and self.replaces is None:
-            raise ValueError("replaces: the version whose codes `forward` maps")
+        try:
+            self.coding  # noqa: B018 raises where the template does not fit the dimensions
+        except ValueError as error:
+            raise FlawError("a template that does not fit the dimensions", str(error), at="code") from None
         return self
 
-    @property
+    @model_validator(mode="after")
+    def _forward(self) -> Scheme:
+        if self.replaces is not None and self.replaces >= self.version:
+            raise FlawError(f"'{self.replaces}'", f"a version before {self.version}", at="replaces")
+        if self.forward and self.replaces is None:
+            raise FlawError("nothing", "the version whose codes `forward` maps", at="replaces")
+        for name, mapped in self.forward.items():
+            known = self.dimensions[name].all if name in self.dimensions else ()
+            for after in mapped.values():
+                if after not in known:
+                    wanted = f"one of {', '.join(known)}" if known else f"one of {', '.join(self.dimensions)}"
+                    raise FlawError(
+                        f"the class {after}" if known else f"the dimension {name}", wanted, at=f"forward.{name}"
+                    )
+        return self
+
+    @cached_property
     def coding(self) -> Code:
         """How codes are written and read."""
         widths = {name: len(dimension.unknown) for name, dimension in self.dimensions.items()}
-        return Code.from_levels([self.code] if isinstance(self.code, str) else self.code, widths)
+        return Code.from_levels(self.levels, widths)
+
+    @property
+    def levels(self) -> list[str]:
+        """The levels of the class code, the coarse first."""
+        return [self.code] if isinstance(self.code, str) else list(self.code)
 
     @property
     def facts(self) -> frozenset[str]:
@@ -204,14 +246,22 @@ def scheme_path(version: str) -> Path:
 
 
 def check_facts(scheme: Scheme, known: frozenset[str], traits: frozenset[str], place: str) -> None:
-    """Refuse a scheme that looks at a fact or a trait nobody computes. Attributes are the company's own: where it has
-    none of a name, everybody is unknown."""
+    """Refuse a scheme that looks at a fact or a trait nobody computes."""
+    for flaw in strange_facts(scheme, known, traits, place):
+        raise flaw
+
+
+def strange_facts(scheme: Scheme, known: frozenset[str], traits: frozenset[str], place: str) -> Iterator[InputError]:
+    """A letter for each fact and trait that nobody computes. Attributes are the company's own: where it has none of a
+    name, everybody is unknown."""
     for name, dimension in scheme.dimensions.items():
         trait = {dimension.given.trait} - {None} if dimension.given else set()
-        for what, fact in [("fact", f) for f in dimension.rule.facts - known] + [("trait", t) for t in trait - traits]:
-            raise InputError(
+        strange = [("fact", f) for f in sorted(dimension.rule.facts - known)] + [("trait", t) for t in trait - traits]
+        for what, fact in strange:
+            close = difflib.get_close_matches(str(fact), known if what == "fact" else traits, n=1)
+            yield InputError(
                 f"{place}: dimensions.{name}",
                 f"the {what} '{fact}'",
                 "a feature or a task" if what == "fact" else f"one of {', '.join(sorted(traits))}",
-                "See `scoring features list`.",
+                (f"Did you mean '{close[0]}'? " if close else "") + "See `scoring features list`.",
             )

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from classification.grade import BASES, RANKED, Graded, GradingSnapshot, LiveSet, take_snapshot
+from classification.caution import cautions
+from classification.grade import BASES, RANKED, Graded, GradingSnapshot, LiveSet, score_base
 from classification.months import months, read_earlier, write_notes
 from classification.reasons import reasons
 from classification.scheme import Scheme, read_scheme
@@ -46,8 +47,9 @@ def classify(
 
     The last monthly run before it is the grading that classes are held against.
     """
-    live = take_snapshot(release, base, origin)
-    graded = live.grade(base.rows, base.texts, read_earlier(workspace, base.as_of, base.ids), decisions)
+    live, scores = score_base(release, base, origin)
+    earlier = read_earlier(workspace, base.as_of, base.ids)
+    graded = live.grade(base.rows, base.texts, earlier, decisions, scores)
     folder = workspace.grades / f"{base.as_of.isoformat()}-v{release.version}"
     with staged(folder) as new:
         write_snapshot(new, workspace, live, base, graded, progress)
@@ -66,10 +68,13 @@ def write_snapshot(
     table = _as_table(live, base, graded)
     table = table.append_column("no_marketing", pa.array([id_ in objected for id_ in base.ids], pa.bool_()))
     pq.write_table(table, folder / "grades.parquet", compression="zstd", row_group_size=ROW_GROUP)
-    pq.write_table(reasons(live, base, graded, progress), folder / "reasons.parquet", compression="zstd")
+    why = reasons(live, base, graded, progress)
+    pq.write_table(why, folder / "reasons.parquet", compression="zstd", row_group_size=ROW_GROUP)
     arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
     np.savez(folder / "ranks.npz", **arrays)
-    write_json(folder / "snapshot.json", _as_json(live, base, graded))
+    first_day = date.fromisoformat(read_json(workspace.tables / "report.json")["first_day"])
+    said = {"cautions": cautions(live.scheme, first_day, base.as_of)}
+    write_json(folder / "snapshot.json", _as_json(live, base, graded) | said)
 
 
 def load_live_set(folder: Path, release: Release) -> LiveSet:

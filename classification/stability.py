@@ -68,8 +68,10 @@ def settle(
     settled = Settled({}, {}, {})
     for name, dimension in scheme.dimensions.items():
         mine = raw[name]
-        before = _column(earlier.classes if earlier else {}, name, mine)
         before_raw = _column(earlier.raw if earlier else {}, name, mine)
+        before = _column(earlier.classes if earlier else {}, name, mine)
+        if earlier and name in earlier.notes:  # nothing follows from a person's word once it has run out
+            before = np.where(earlier.notes[name] == OVERRIDE, before_raw, before)
         times = earlier.seen.get(name) if earlier else None
         once = np.zeros(len(mine), np.int8) if times is None else times
         seen = np.where(before_raw == mine, np.minimum(once + 1, MOST_SEEN), 1).astype(np.int8)

@@ -20,7 +20,7 @@ from classification.facts import Array, Facts
 from classification.grade import Graded
 from classification.rules import Classes
 from classification.scheme import Scheme
-from classification.sentence import change_sentence
+from classification.sentence import change_sentences
 from classification.stability import OVERRIDE, Earlier, Notes
 from features.population import Ranks, population_features
 from features.texts import Texts
@@ -162,7 +162,7 @@ def _rows(
         pa.array([name] * len(who), pa.string()),
         *(pa.array(each, pa.string()) for each in (before, after, raw_before, raw_after, kinds)),
         *(pa.array(each, pa.float64(), from_pandas=True) for each in (own[:, 0], own[:, 1], cutoff, scheme)),
-        pa.array(_reasons(compared, name, who, kinds), pa.string()),
+        _reasons(compared, name, who),
     ]
     return pa.table(columns, schema=SCHEMA)
 
@@ -172,11 +172,7 @@ def _kinds(moved: NDArray[np.bool_], lifted: NDArray[np.bool_], notes: Notes) ->
     return np.where(notes != "", notes, kinds)
 
 
-def _reasons(compared: Comparison, name: str, who: NDArray[np.intp], kinds: NDArray[np.str_]) -> list[str]:
-    old, new = (compared.sides[i].facts(i, compared.views[i], who) if len(who) else Facts(0, {}) for i in (0, 1))
-    dimensions = [view.scheme.dimensions[name] for view in compared.views]
-    cutoffs = [view.cutoffs.get(name, {}) for view in compared.views]
-    return [
-        change_sentence(dimensions[1], (old, new), i, (cutoffs[0], cutoffs[1]), str(kind), compared.decimals)
-        for i, kind in enumerate(kinds)
-    ]
+def _reasons(compared: Comparison, name: str, who: NDArray[np.intp]) -> pa.Array:
+    old, new = (compared.sides[i].facts(i, compared.views[i], who) for i in (0, 1))
+    cutoffs = (compared.views[0].cutoffs.get(name, {}), compared.views[1].cutoffs.get(name, {}))
+    return change_sentences(compared.views[1].scheme.dimensions[name], old, new, cutoffs, compared.decimals)

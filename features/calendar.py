@@ -41,6 +41,12 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo.from_file(rules, key=name)
 
 
+def today(timezone: str, now: float | None = None) -> date:
+    """The present day in a time zone (`now`: seconds since 1970, for tests)."""
+    instant = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
+    return instant.astimezone(zone(timezone)).date()
+
+
 @lru_cache(maxsize=1)
 def calendar() -> NDArray[np.int32]:
     """Shape (4, days from FIRST_DAY to LAST_DAY): months since January 1970; month 0–11; quarter 0–3; weekday 0–6."""

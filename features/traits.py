@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 import pyarrow as pa
 
-from features.calendar import zone
 from features.company import Company
 from features.online import Event, visible_events
-from features.tables.sql import instant, parquet
+from features.tables.sql import parquet, visible
 from features.workspace import damaged, read_parquet
 
 DAYS = 365
@@ -49,12 +48,10 @@ def trait_table(tables: Path, company: Company, as_of: date) -> pa.Table:
 
     Raises InputError for a damaged table.
     """
-    midnight = instant(datetime.combine(as_of, time(), zone(company.timezone)))
     events, items = parquet(tables / "events.parquet"), parquet(tables / "items.parquet")
     seen = (
-        f"FROM {events} e LEFT JOIN {items} i USING (item) WHERE e.kind = 'purchase' AND e.day < DATE '{as_of}' "
-        f"AND e.day >= DATE '{as_of - timedelta(days=DAYS)}' AND e.known_at < {midnight} "
-        f"AND (e.known_until IS NULL OR e.known_until >= {midnight})"
+        f"FROM {events} e LEFT JOIN {items} i USING (item) WHERE e.kind = 'purchase' "
+        f"AND e.day >= DATE '{as_of - timedelta(days=DAYS)}' AND {visible(as_of, company.timezone, 'e.')}"
     )
     columns = {"channel": "e.channel", "category": "i.category"}
     lines = " UNION ALL ".join(

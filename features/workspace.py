@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ class Workspace:
         return self.home / "months"
 
     @property
+    def decisions(self) -> Path:
+        """overrides.parquet: what persons decided about customers' classes, a row per act."""
+        return self.home / "decisions"
+
+    @property
     def store(self) -> Path:
         """The online store, one file per grading snapshot."""
         return self.home / "store"
@@ -72,25 +78,39 @@ def staged(folder: Path, keep: bool = False) -> Iterator[Path]:
     """A new folder that takes the place of `folder` when the block ends well, and vanishes when it does not.
 
     It is empty, or with `keep` has every file that `folder` has: the same files under a second name, so replace or
-    unlink them, and never write into them.
+    unlink them, and never write into them. Those who keep what is there wait for one another, so that nobody's change
+    gets lost.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    clear_up(folder)
-    new = folder.with_name(f".{folder.name}.new-{os.getpid()}")
-    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
-    new.mkdir(mode=0o700)
+    with _alone(folder.parent) if keep else nullcontext():
+        clear_up(folder)
+        new = folder.with_name(f".{folder.name}.new-{os.getpid()}")
+        old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+        new.mkdir(mode=0o700)
+        try:
+            if keep and folder.exists():
+                shutil.copytree(folder, new, copy_function=_link, dirs_exist_ok=True)
+            yield new
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds `folder` against all others who want it so: other processes, and other threads of this one."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        if keep and folder.exists():
-            shutil.copytree(folder, new, copy_function=_link, dirs_exist_ok=True)
-        yield new
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
+        with suppress(OSError):  # a file system without locks of folders
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        os.close(handle)
 
 
 def _link(old: str, new: str) -> None:
@@ -123,8 +143,13 @@ def _lives(pid: int) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, keys in their order, the same bytes for the same value."""
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    """Write `value` as JSON, keys in their order, the same bytes for the same value; all of it or nothing.
+
+    The file is a new one, so that a second name of the old one (`staged`) keeps what it had.
+    """
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    new.replace(path)
 
 
 def finite(value: Any) -> Any:

@@ -4,66 +4,56 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serving.schema import CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
-from serving.scorer import Scorer, version
-from serving.store import Store
+from serving import history_routes, scheme_routes
+from serving.schema import ClassPlayOut, CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
+from serving.scorer import version
+from serving.service import Live, Service
 
 PROBLEM = "application/problem+json"
 
 
-@dataclass(frozen=True)
-class Service:
-    """What every answer comes from: one scorer and the records of the same snapshot."""
-
-    scorer: Scorer
-    store: Store
-
-
-def _service(request: Request) -> Service:
-    service: Service | None = request.app.state.service
-    if service is None:
-        raise HTTPException(503, "starting")
-    return service
-
-
-Live = Annotated[Service, Depends(_service)]
 router = APIRouter()
 
 
 @router.post("/v1/score", response_model=CustomerScore, summary="Score and classify one customer from its own events")
 def score(body: ScoreRequest, live: Live) -> JSONResponse:
-    """Features up to `as_of`, every model of the live set, classes and code by its scheme."""
-    said = _consents(live, body.customer_id)
-    return JSONResponse(live.scorer.score(body) | said)
+    """Features up to `as_of`, every model of the live set, classes and code by its scheme; what a person decided about
+    the customer's class counts; and the play for its classes."""
+    said = live.consents(body.customer_id)
+    return JSONResponse(live.answer(body.customer_id, live.scorer.score(body), said))
 
 
 @router.get(
     "/v1/customers/{customer_id:path}", response_model=CustomerScore, summary="The last graded state of a customer"
 )
 def customer(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
-    """What the last grading of the whole base said of the customer."""
-    said = _consents(live, customer_id)
-    found = live.store.get(live.scorer.pseudonyms.of(customer_id))
+    """What the last grading of the whole base said of the customer, what persons decided since, and the play for it.
+
+    In an id a slash before `history` or `why` at its end is written %2F: those are questions of their own.
+    """
+    said = live.consents(customer_id)
+    return JSONResponse(live.answer(customer_id, live.record(customer_id), said))
+
+
+@router.get("/v1/plays/{dimension}/{class}", response_model=ClassPlayOut, summary="What to do for one class")
+def play(
+    dimension: Annotated[Text, InPath(description="of the scheme, such as value")],
+    class_: Annotated[Text, InPath(alias="class", description="such as A")],
+    live: Live,
+) -> JSONResponse:
+    """What the playbook says of a class by itself; a customer's own play joins those of its classes."""
+    found = live.plays.one(dimension, class_) if live.plays else None
     if found is None:
-        raise HTTPException(404, "no graded customer of that id")
-    return JSONResponse(found | {"customer_id": customer_id} | said)
-
-
-def _consents(live: Service, customer_id: str) -> dict[str, bool]:
-    """What an answer says of consents; whoever objects to profiling gets none."""
-    no_profiling, no_marketing = live.store.consents(live.scorer.pseudonyms.of(customer_id))
-    if no_profiling:
-        raise HTTPException(403, "this customer has objected to profiling")
-    return {"no_marketing": no_marketing}
+        raise HTTPException(404, "no play of that class")
+    return JSONResponse(found)
 
 
 @router.get("/v1/release", response_model=ReleaseOut, summary="What is live")
@@ -105,7 +95,9 @@ def create_app(service: Service) -> FastAPI:
         responses={status: {"model": Problem} for status in (403, 404, 422, 503)},
     )
     app.state.service = None
+    app.include_router(history_routes.router)  # before the path that any id fits
     app.include_router(router)
+    app.include_router(scheme_routes.router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
@@ -120,7 +112,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(problem.model_dump(), 422, media_type=PROBLEM)
 
 
-KNOWN = {"body", "path", "customer_id", *ScoreRequest.model_fields, *EventIn.model_fields}
+NAMES = ("body", "path", "query", "customer_id", "code", "version", "dimension", "class")
+KNOWN = {*NAMES, *ScoreRequest.model_fields, *EventIn.model_fields}
 
 
 def _place(location: tuple[int | str, ...]) -> str:

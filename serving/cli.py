@@ -15,7 +15,19 @@ import typer
 from rich.console import Console
 
 from features.errors import InputError
-from serving import drift_commands, identity_commands, privacy_commands, quarantine_commands, release_commands
+from serving import (
+    drift_commands,
+    event_commands,
+    history_commands,
+    identity_commands,
+    override_commands,
+    playbook_commands,
+    privacy_commands,
+    quarantine_commands,
+    release_commands,
+    scheme_commands,
+    worklist_commands,
+)
 from serving.options import (
     AsOfOption,
     CustomersOption,
@@ -24,6 +36,7 @@ from serving.options import (
     HorizonOption,
     HostOption,
     MonthOption,
+    PlaybookOption,
     PortOption,
     RawOption,
     RestateOption,
@@ -42,6 +55,10 @@ app.add_typer(source_app, name="source")
 privacy_commands.register(app)
 release_commands.register(app)
 drift_commands.register(app)
+scheme_commands.register(app)
+app.add_typer(playbook_commands.app, name="playbook")
+app.add_typer(worklist_commands.app, name="worklist")
+history_commands.register(app)
 
 
 def main() -> None:
@@ -155,6 +172,8 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 
 app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(identity_commands.app, name="identity")
+app.add_typer(event_commands.app, name="event")
+app.add_typer(override_commands.app, name="override")
 
 
 @app.command()
@@ -215,24 +234,33 @@ def reclassify(
 
 @app.command()
 def serve(
-    source: SourceOption = "sample", home: HomeOption = None, host: HostOption = "127.0.0.1", port: PortOption = 8000
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    playbook: PlaybookOption = None,
 ) -> None:
     """Answer over HTTP with the champion and its last grading."""
     import uvicorn
 
     from features.traits import read_categories
-    from serving.app import Service, create_app
+    from serving.app import create_app
+    from serving.plays import open_plays
     from serving.scorer import Scorer
+    from serving.service import Service
     from serving.store import Store
 
     with open_job(source, home) as job:
         live, pseudonyms, path = job.live()
+        plays = open_plays(job.workspace, live.scheme, playbook)
     categories = read_categories(job.workspace.tables)
-    service = Service(Scorer(live, pseudonyms, categories), Store(path))
+    service = Service(Scorer(live, pseudonyms, categories), Store(path), job.workspace, plays)
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
         raise InputError(f"{host}:{port}", error.strerror or str(error), "a free address", "Choose another.") from None
+    if plays is None:
+        out.print(f"No playbook in use is for scheme {live.scheme.version}: answers carry no play.", markup=False)
     out.print(f"{live.release.about['title']}\nService on http://{host}:{port}/docs", markup=False)
     # No access log: its lines would carry customers' ids.
     config = uvicorn.Config(create_app(service), access_log=False, log_level="warning")

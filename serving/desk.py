@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from classification.decisions import Override
 from features.errors import InputError
 from features.tables.audit import Audit, open_audit
 from features.tables.consents import Consents
@@ -93,17 +94,11 @@ def open_desk(job: Job, by: str | None = None) -> Desk:
     return Desk(job.source, job.workspace, pseudonyms, open_audit(job.workspace.home, by))
 
 
-def revise_stores(folder: Path, gone: frozenset[str], consents: Consents) -> list[Rewritten]:
-    """Take customers out of the online stores below `folder`, and tell them who objects to what."""
-    found = ((file, revise(file, gone, consents)) for file in sorted(folder.rglob("*.sqlite")))
+def revise_stores(folder: Path, gone: frozenset[str], consents: Consents, overrides: list[Override]) -> list[Rewritten]:
+    """Take customers out of the online stores below `folder`, and tell them who objects to what, and what was decided
+    about the classes of the others (`serving.store.overrides_by_id`)."""
+    found = ((file, revise(file, gone, consents, overrides)) for file in sorted(folder.rglob("*.sqlite")))
     return [done for _, done in found if done is not None]
-
-
-def unknown_customer(place: Path) -> InputError:
-    """Nobody of that id; which id it was is not repeated."""
-    return InputError(
-        place, "nothing of a customer of that id", "the company's own id of a customer", "Look for blanks and zeros."
-    )
 
 
 def check_reason(reason: str, person: Person) -> None:

@@ -15,11 +15,12 @@ from features.errors import InputError
 from features.tables.consents import read_consents
 from features.tables.erasure import erase_rows, erase_sealed
 from features.tables.holds import Hold, hold_of, put_hold, restrict, restricted_entries, rows_of
-from features.tables.person import FORGOTTEN, Person, forgotten, restricted_people
+from features.tables.person import FORGOTTEN, Person, forgotten, restricted_people, unknown_customer
 from features.tables.rewrite import Rewritten
 from features.tables.vault import open_vault
 from features.workspace import staged, write_json
-from serving.desk import Desk, check_reason, revise_stores, unknown_customer
+from serving.desk import Desk, check_reason, revise_stores
+from serving.store import overrides_by_id
 from training import registry
 
 
@@ -51,9 +52,11 @@ def forget(desk: Desk, person: Person, reason: str, today: date) -> Forgotten:
     releases = _releases(desk, person)
     desk.audit.append("forget", person, reason, releases=releases, until=str(hold.until) if hold else None)
     _put_tombstones(desk, person)
-    consents = read_consents(tables).but(person.ids)
+    consents, overrides = read_consents(tables).but(person.ids), overrides_by_id(desk.workspace)
     files = desk.revise(
-        person, reason, lambda folder: erase_rows(folder, person) + revise_stores(folder, person.ids, consents)
+        person,
+        reason,
+        lambda folder: erase_rows(folder, person) + revise_stores(folder, person.ids, consents, overrides),
     )
     files += _erase_tables(desk, person, reason, hold)
     kept = _kept(person) if hold else ()
@@ -107,7 +110,6 @@ def _kept(person: Person) -> tuple[str, ...]:
 def _put_tombstones(desk: Desk, person: Person) -> None:
     tombstones = sorted({*forgotten(desk.workspace.tables), *person.tombstones})
     with staged(desk.workspace.tables, keep=True) as folder:
-        (folder / FORGOTTEN).unlink(missing_ok=True)
         write_json(folder / FORGOTTEN, tombstones)
 
 

@@ -34,13 +34,19 @@ def _tables(source: str, home: Path | None) -> Iterator[tuple[Path, Pseudonyms]]
         yield job.workspace.tables, load_pseudonyms()
 
 
+def _decider(by: str | None) -> str:
+    from features.tables.audit import this_user
+
+    return by or this_user()
+
+
 @app.command()
 def resolve(source: SourceOption = "sample", home: HomeOption = None, by: ByOption = None) -> None:
     """Find customers under several ids: merge those that are certain, propose the likely ones."""
     from features.tables import identity
 
     with _tables(source, home) as (tables, pseudonyms):
-        done = identity.resolve(tables, pseudonyms, by or identity.this_user())
+        done = identity.resolve(tables, pseudonyms, _decider(by))
     out.print(f"{done.people:,} ids compared: {done.merged:,} merged, {done.proposed:,} proposed.", markup=False)
     out.print(f"To decide on: scoring identity list. {NEXT}", markup=False)
 
@@ -76,7 +82,7 @@ def accept(
     from features.tables import identity
 
     with _tables(source, home) as (tables, pseudonyms):
-        identity.accept(tables, pseudonyms, merges, by or identity.this_user())
+        identity.accept(tables, pseudonyms, merges, _decider(by))
     out.print(f"Merged. {NEXT}", markup=False)
 
 
@@ -88,7 +94,7 @@ def reject(
     from features.tables import identity
 
     with _tables(source, home) as (tables, pseudonyms):
-        identity.reject(tables, pseudonyms, merges, by or identity.this_user())
+        identity.reject(tables, pseudonyms, merges, _decider(by))
     out.print("Told apart.", markup=False)
 
 
@@ -98,7 +104,7 @@ def undo(merge: MergeArgument, source: SourceOption = "sample", home: HomeOption
     from features.tables import identity
 
     with _tables(source, home) as (tables, pseudonyms):
-        identity.undo(tables, pseudonyms, merge, by or identity.this_user())
+        identity.undo(tables, pseudonyms, merge, _decider(by))
     out.print(f"Undone. {NEXT}", markup=False)
 
 
@@ -114,5 +120,5 @@ def merge_by_hand(
     from features.tables import identity
 
     with _tables(source, home) as (tables, pseudonyms):
-        number = identity.merge_by_hand(tables, pseudonyms, one, other, by or identity.this_user())
+        number = identity.merge_by_hand(tables, pseudonyms, one, other, _decider(by))
     out.print(f"Merged as number {number}. {NEXT}", markup=False)

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from features.tables.consents import OBJECTIONS, read_consents, write_objections
 from features.tables.erasure import erase_rows
-from features.tables.person import Person
+from features.tables.person import Person, unknown_customer
 from features.tables.rewrite import Rewritten, rewrite
 from features.workspace import staged
-from serving.desk import Desk, check_reason, revise_stores, unknown_customer
+from serving.desk import Desk, check_reason, revise_stores
+from serving.store import overrides_by_id
 
 PROFILING, MARKETING = "no_profiling", "no_marketing"
 
@@ -23,8 +24,8 @@ PROFILING, MARKETING = "no_profiling", "no_marketing"
 def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reason: str, today: date) -> None:
     """Note from `today` on that a person objects to `objections`, or withdraws that.
 
-    An objection to profiling takes the person out of features, predictions, grades and the store at once. After it is
-    withdrawn the person is graded with the next run. Raises InputError for an unknown customer.
+    An objection to profiling takes the person out of features, predictions, grades, overrides and the store at once.
+    After it is withdrawn the person is graded with the next run. Raises InputError for an unknown customer.
     """
     person = desk.person(raw_id)
     check_reason(reason, person)
@@ -40,12 +41,12 @@ def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reas
     with staged(desk.workspace.tables, keep=True) as folder:
         done = write_objections(folder, pa.Table.from_pylist(rows, OBJECTIONS))
         desk.log("revise", person, reason, desk.workspace.tables.name, [done])
-    consents = read_consents(desk.workspace.tables)
+    consents, overrides = read_consents(desk.workspace.tables), overrides_by_id(desk.workspace)
     gone = person.ids & consents.no_profiling
 
     def change(folder: Path) -> list[Rewritten]:
         files = erase_rows(folder, person) if gone else _mark(folder, person, bool(person.ids & consents.no_marketing))
-        return files + revise_stores(folder, gone, consents)
+        return files + revise_stores(folder, gone, consents, overrides)
 
     desk.revise(person, reason, change)
 

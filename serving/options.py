@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from features.errors import InputError
 from features.progress import Progress
 from features.tables.sources import load_source
 from features.workspace import Workspace
 
 if TYPE_CHECKING:
+    from classification.scheme import Scheme
     from serving.steps import Job
 
 out = Console(highlight=False)
@@ -44,11 +46,18 @@ HorizonOption = Annotated[
     ),
 ]
 SchemeOption = Annotated[
-    str | None, typer.Option("--scheme", help="version of the classification scheme, by default the current one")
+    str | None,
+    typer.Option("--scheme", help="version of the classification scheme, by default that of the release that is live"),
 ]
 MonthOption = Annotated[str | None, typer.Option("--month", help="as in 2026-10; by default the last whole one")]
 RestateOption = Annotated[
     str, typer.Option("--restate", metavar="REASON", help="grade the last month again, though it was graded already")
+]
+WithinOption = Annotated[
+    list[str] | None, typer.Option("--within", help="only customers of this class, as in value=A; as often as needed")
+]
+PlaybookOption = Annotated[
+    str | None, typer.Option("--playbook", help="a version in configs/playbooks; by default the one in use")
 ]
 VersionOption = Annotated[int | None, typer.Option("--version", min=1, help="of the release; by default the champion")]
 CustomersOption = Annotated[int, typer.Option("--customers", min=100, help="size of the sample company")]
@@ -61,18 +70,32 @@ def as_day(value: datetime | None) -> date | None:
     return value.date() if value else None
 
 
+def as_classes(given: list[str] | None, scheme: Scheme, option: str) -> dict[str, str]:
+    """dimension → class of an option's texts, as in value=A; InputError for what the scheme does not have."""
+    found = {}
+    for each in given or []:
+        name, _, class_ = each.partition("=")
+        if name not in scheme.dimensions:
+            raise InputError(
+                option, f"'{each}'", f"dimension=class, the dimension one of {', '.join(scheme.dimensions)}"
+            )
+        if class_ not in scheme.dimensions[name].all:
+            raise InputError(option, f"'{each}'", f"{name}= one of {', '.join(scheme.dimensions[name].all)}")
+        found[name] = class_
+    return found
+
+
 @contextmanager
 def open_job(
     source: str, home: Path | None, raw: Path | None = None, scheme: str | None = None, horizon: int | None = None
 ) -> Iterator[Job]:
     """The steps of one source, with a progress bar while they run."""
     described = load_source(source)
-    from classification.scheme import CURRENT
     from serving.steps import Job
 
     workspace = Workspace(home or Path("data") / described.name)
     with progress_bars() as progress:
-        yield Job(described, workspace, raw, scheme or CURRENT, progress, horizon)
+        yield Job(described, workspace, raw, scheme, progress, horizon)
 
 
 @contextmanager

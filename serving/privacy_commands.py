@@ -7,21 +7,26 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from features.errors import InputError
 from features.workspace import Workspace
-from serving.options import HomeOption, SourceOption, open_job, out
+from serving.options import HomeOption, SourceOption, as_day, open_job, out
 
 CustomerArgument = Annotated[str, typer.Argument(help="the company's own id")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="why, for the audit log; without any identifier")]
 ToldOption = Annotated[str, typer.Option("--reason", help="why; `scoring access` tells it to the person")]
 ByOption = Annotated[str | None, typer.Option("--by", help="who decides; by default the user of this computer")]
+SinceOption = Annotated[datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="from this day on (UTC)")]
+ActionOption = Annotated[str | None, typer.Option("--action", help="only what is called so, such as `promote`")]
 UntilOption = Annotated[datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="the last day of the hold")]
 
-audit_app = typer.Typer(no_args_is_help=True, help="The log of what was done to persons' data.")
+HEAD = ("before", "at", "by", "action", "person", "reason")
+"""What every line of the audit log has."""
+
+audit_app = typer.Typer(no_args_is_help=True, help="The log of who did what, when and why.")
 
 
 def register(app: typer.Typer) -> None:
@@ -145,9 +150,41 @@ def opt_out(
 @audit_app.command("verify")
 def verify_audit(source: SourceOption = "sample", home: HomeOption = None) -> None:
     """Check that no line of the log was changed, added or taken out."""
-    from features.tables.audit import open_audit, verify
+    from features.tables.audit import verify
+
+    lines, last = verify(_log(source, home))
+    out.print(f"{lines} lines hold; the digest of the last is {last}.")
+
+
+@audit_app.command("list")
+def list_audit(
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+    since: SinceOption = None,
+    action: ActionOption = None,
+) -> None:
+    """Who did what, when and why, oldest first; checks first that the log holds."""
+    from features.tables.audit import read_lines
+
+    lines = read_lines(_log(source, home), as_day(since), action)
+    for line in lines:
+        out.print(_told(line), markup=False, soft_wrap=True)
+    if not lines:
+        out.print("No lines.")
+
+
+def _told(line: dict[str, Any]) -> str:
+    """A line for people: when, who, what, and why; of lists of things how many there are."""
+    details = {name: value for name, value in line.items() if name not in HEAD and value not in (None, "", [])}
+    said = (f"{name} {len(each) if isinstance(each, list) else each}" for name, each in details.items())
+    why = [f"because: {line['reason']}"] if line["reason"] else []
+    when = f"{datetime.fromisoformat(line['at']):%Y-%m-%d %H:%M:%S}"
+    return "  ".join([when, line["by"], line["action"], *said, *why])
+
+
+def _log(source: str, home: Path | None) -> Path:
+    """The audit log of a source's workspace."""
+    from features.tables.audit import open_audit
     from features.tables.sources import load_source
 
-    workspace = Workspace(home or Path("data") / load_source(source).name)
-    lines, last = verify(open_audit(workspace.home, None).path)
-    out.print(f"{lines} lines hold; the digest of the last is {last}.")
+    return open_audit(Workspace(home or Path("data") / load_source(source).name).home).path

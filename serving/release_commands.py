@@ -51,15 +51,18 @@ def promote(
 
 
 def rollback(
-    source: SourceOption = "sample", to: ToOption = None, approve: ApproveOption = "", by: ByOption = ""
+    source: SourceOption = "sample",
+    home: HomeOption = None,
+    to: ToOption = None,
+    approve: ApproveOption = "",
+    by: ByOption = "",
 ) -> None:
     """Make an earlier release the champion again."""
-    from classification.promote import rollback as go_back
     from serving import show
 
-    name = load_source(source).name
-    promotion = go_back(name, to, approve, by)
-    out.print(show.promotion(promotion, name), markup=False)
+    with open_job(source, home) as job:
+        promotion = job.rollback(to, approve, by)
+    out.print(show.promotion(promotion, job.source.name), markup=False)
 
 
 def releases(source: SourceOption = "sample", at: AtOption = None) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from classification.playbook import Action, ClassPlay, Owner, Programme, Visits
 from features.tables.events import KINDS
 from features.tables.privacy import BLANKS
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
@@ -144,6 +145,18 @@ class CustomerClass(BaseModel):
     note: str | None = None
 
 
+class OverrideOut(BaseModel):
+    """A person's word about a class, which counts through the day `until` whatever the facts say."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    dimension: str
+    class_: str = Field(alias="class")
+    until: date
+    by: str
+    reason: str
+
+
 class Version(BaseModel):
     """The live set an answer comes from: one release and one grading snapshot."""
 
@@ -154,8 +167,45 @@ class Version(BaseModel):
     graded_at: date
 
 
+class Discount(BaseModel):
+    """The price tier; in percent of the list price. Which class gives it is in `because.discount`."""
+
+    tier: str
+    percent: float
+
+
+class CustomerPlay(BaseModel):
+    """What to do for a customer: the plays of its classes made one (`classification.plays` says how).
+
+    because: owner, discount, action, visits, cap → the class that says so, as in `value=A`, or `everyone`.
+    """
+
+    playbook: str = Field(description="version of the playbook")
+    owner: Owner = Field(description="whose the customer is")
+    discount: Discount
+    service: list[str]
+    marketing: list[str] = Field(description="none for who objects to it")
+    care: list[str]
+    needs: list[str] = Field(description="what customers of its industry need")
+    programmes: dict[Programme, str] = Field(description="loyalty and the like; none for who objects to marketing")
+    action: Action | None = Field(description="what to do next, by the intent to buy, and what to record of it")
+    visits: Visits | None = Field(description="days between two visits")
+    cap: int | None = Field(description="most that serving it may cost in 365 days, in minor currency units")
+    because: dict[str, str]
+
+
+class ClassPlayOut(BaseModel):
+    """What the playbook says of one class by itself."""
+
+    playbook: str
+    dimension: str
+    code: str
+    name: str
+    play: ClassPlay
+
+
 class CustomerScore(BaseModel):
-    """Scores, percentiles, standing, classes and the class code of one customer, and what they come from."""
+    """Scores, percentiles, standing, classes, class code and play of one customer, and what they come from."""
 
     customer_id: str
     as_of: date
@@ -163,7 +213,9 @@ class CustomerScore(BaseModel):
     standing: dict[str, float | None] = Field(description="population features: where it stands in the snapshot's base")
     classes: dict[str, CustomerClass]
     code: str
+    overrides: list[OverrideOut] = Field(description="what persons decided about classes and still counts")
     no_marketing: bool = Field(description="the customer objects to marketing")
+    play: CustomerPlay | None = Field(description="what to do for it; null where no playbook fits the scheme")
     live: Version
 
 

@@ -9,22 +9,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from classification.grade import Graded, LiveSet, class_name
-from features.calendar import zone
+from features.calendar import today
 from features.catalogue import PROGRAM
 from features.online import Event, feature_row
 from features.tables.privacy import Pseudonyms
 from features.texts import Texts
 from features.traits import traits_of
 from serving.schema import EventIn, ScoreRequest
-from training.recipes import DEMAND, INTENT, RECIPES, SEGMENTS, VALUE
+from training.recipes import RECIPES
 from training.registry import model_name
 
-UNITS = {
-    VALUE.name: "minor currency units",
-    DEMAND.name: "orders",
-    INTENT.name: "number of the class",
-    SEGMENTS.name: "number of the segment",
-}
+UNITS = {recipe.name: recipe.unit for recipe in RECIPES}
 """Of all other answers the unit is a probability."""
 
 
@@ -39,7 +34,7 @@ class Scorer:
     def score(self, request: ScoreRequest) -> dict[str, Any]:
         """The record of one customer, as `serving.schema.CustomerScore` describes it."""
         company = self.live.snapshot.company
-        as_of = request.as_of or datetime.now(UTC).astimezone(zone(company.timezone)).date() + timedelta(days=1)
+        as_of = request.as_of or today(company.timezone) + timedelta(days=1)
         customer = self.pseudonyms.of(request.customer_id)
         events = [self._event(event) for event in request.events]
         row = feature_row(PROGRAM, customer, events, as_of, company)
@@ -81,6 +76,13 @@ def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]
     }
 
 
+def class_record(live: LiveSet, dimension: str, code: str, raw: str, note: str | None) -> dict[str, Any]:
+    """What an answer says of a class, as `serving.schema.CustomerClass` describes it."""
+    cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
+    said = {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
+    return said | {"raw": raw, "note": note}
+
+
 def version(live: LiveSet) -> dict[str, Any]:
     """What an answer names as its origin."""
     return {
@@ -93,10 +95,8 @@ def version(live: LiveSet) -> dict[str, Any]:
 
 
 def _class(live: LiveSet, graded: Graded, dimension: str, i: int) -> dict[str, Any]:
-    code, note = str(graded.classes[dimension][i]), str(graded.notes[dimension][i])
-    cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
-    said = {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
-    return said | {"raw": str(graded.raw[dimension][i]), "note": note or None}
+    code, raw, note = (str(each[dimension][i]) for each in (graded.classes, graded.raw, graded.notes))
+    return class_record(live, dimension, code, raw, note or None)
 
 
 def _number(value: float | None) -> float | None:

@@ -133,11 +133,16 @@ def classes(folder: Path, live: LiveSet) -> Table:
     return table
 
 
+def cautions(folder: Path) -> str:
+    """What a grading should not be believed in."""
+    return "".join(f"\nMind: {each}" for each in read_json(folder / "snapshot.json")["cautions"])
+
+
 def monthly(done: MonthlyRun) -> str:
     """What a monthly run did."""
     month = done.month
     state = "graded" if done.written else "was graded already; nothing has changed"
-    return f"\nMonth {month.name} {state}: {month.folder}"
+    return f"{cautions(month.folder)}\nMonth {month.name} {state}: {month.folder}"
 
 
 def drift(folder: Path) -> str:

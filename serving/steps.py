@@ -9,19 +9,23 @@ from typing import Any
 
 from classification.challenge import SETTINGS_TAG, Challenge, challenge
 from classification.comparison import Bases
+from classification.decisions import decisions_for
 from classification.grade import FACTS, TRAIT_NAMES, LiveSet
 from classification.monthly import MonthlyRun, month_end
 from classification.monthly import reclassify as grade_month
 from classification.months import Month, month_before
 from classification.past import VALUE_DIMENSION, past_standings
-from classification.promote import Promotion
+from classification.promote import Promotion, note
 from classification.promote import promote as pass_gate
+from classification.promote import rollback as go_back
+from classification.released import SCHEME_TAG, check_released
 from classification.scheme import CURRENT, check_facts, load_scheme, scheme_text
 from classification.snapshots import classify as grade
 from classification.snapshots import load_live_set, newest_snapshot
 from features.company import Company
 from features.errors import InputError
 from features.progress import Progress, silent
+from features.tables.audit import open_audit
 from features.tables.ingest import data_end
 from features.tables.ingest import ingest as read_tables
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
@@ -53,12 +57,13 @@ YEAR = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Job:
-    """One source in one workspace. scheme: version of the classification scheme that releases carry."""
+    """One source in one workspace. scheme: version of the classification scheme that the next candidate carries; None
+    keeps that of the champion, for another one is a person's decision (`scoring scheme use`)."""
 
     source: Source
     workspace: Workspace
     raw: Path | None = None
-    scheme: str = CURRENT
+    scheme: str | None = None
     progress: Progress = silent
     horizon_days: int | None = None
 
@@ -144,7 +149,8 @@ class Job:
             "currency": source.currency,
             "decimals": source.decimals,
         }
-        dimension = load_scheme(self.scheme).dimensions.get(VALUE_DIMENSION)
+        scheme = self.next_scheme()
+        dimension = load_scheme(scheme).dimensions.get(VALUE_DIMENSION)
         days = settings.potential_days
         standings = past_standings(self.workspace, cuts, dimension, days) if dimension else {}
         rivals = self._rivals(settings)
@@ -152,7 +158,7 @@ class Job:
         segments = champion.models.get(SEGMENTS.name) if champion else None
         order = Order(
             about,
-            scheme_text(self.scheme),
+            scheme_text(scheme),
             settings,
             origin.active_days,
             standings,
@@ -195,7 +201,15 @@ class Job:
 
     def promote(self, version: int | None = None, approve: str = "", by: str = "") -> Promotion:
         """A registered release → the champion, when it passed the gate or `approve` lets it."""
-        return pass_gate(self.source.name, version, approve, by)
+        done = pass_gate(self.source.name, version, approve, by)
+        note(open_audit(self.workspace.home, by), "promote", done)
+        return done
+
+    def rollback(self, to: int | None = None, approve: str = "", by: str = "") -> Promotion:
+        """An earlier release → the champion."""
+        done = go_back(self.source.name, to, approve, by)
+        note(open_audit(self.workspace.home, by), "rollback", done)
+        return done
 
     def classify(self) -> tuple[LiveSet, Path]:
         """The champion grades the base at the grading date; the store gets the result."""
@@ -203,7 +217,8 @@ class Job:
         release = registry.fetch(self.source.name)
         origin = self._origin()
         base = read_snapshots(self.workspace, [read_cuts(self.workspace).grade])[0]
-        live, folder = grade(self.workspace, release, base, origin, progress=self.progress)
+        decisions = decisions_for(self.workspace, release, base)
+        live, folder = grade(self.workspace, release, base, origin, decisions, self.progress)
         self.progress("classify", 1, 1)
         store.publish(self.workspace, live, folder, self.progress)
         drift_report(self.workspace, release, base.as_of, folder, self.progress)
@@ -225,7 +240,8 @@ class Job:
         origin = Origin(
             self.source.name, report["key"], company, release.about["horizon_days"], release.about["active_days"]
         )
-        done = grade_month(self.workspace, name, (old, release), bases, origin, (), restate, self.progress)
+        decisions = decisions_for(self.workspace, release, bases.now)
+        done = grade_month(self.workspace, name, (old, release), bases, origin, decisions, restate, self.progress)
         store.publish(self.workspace, done.live, done.month.folder, self.progress)
         drift_report(self.workspace, release, as_of, done.month.folder, self.progress)
         return done
@@ -267,7 +283,18 @@ class Job:
     def check(self) -> None:
         """Refuse a scheme or settings that cannot work, before anything is computed."""
         load_settings()
-        check_facts(load_scheme(self.scheme), FACTS, TRAIT_NAMES, self.scheme)
+        version = self.next_scheme()
+        scheme = load_scheme(version)
+        check_facts(scheme, FACTS, TRAIT_NAMES, version)
+        check_released(scheme, version)
+
+    def next_scheme(self) -> str:
+        """The scheme that was named; else that of the champion; else the current one."""
+        if self.scheme is not None:
+            return self.scheme
+        champion = registry.champion_version(self.source.name)
+        tags = registry.tags_of(self.source.name, champion) if champion is not None else {}
+        return tags.get(SCHEME_TAG, CURRENT)
 
     def _origin(self) -> Origin:
         origin = read_origin(self.workspace)

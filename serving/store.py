@@ -1,4 +1,5 @@
-"""The last graded state of every customer, by pseudonym, and who objects to what: one SQLite file per grading snapshot.
+"""The last graded state of every customer, by pseudonym, who objects to what, and what persons decided about classes:
+one SQLite file per grading snapshot.
 
 An id that is merged with another has no record of its own: it is an alias of its survivor. A file is never written
 into: a newer one takes its place, and an open store turns to it at the next question.
@@ -11,14 +12,18 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from classification.decisions import Override, read_overrides
 from classification.grade import RANKED, Graded, LiveSet
 from classification.months import read_notes
 from features.population import POPULATION
@@ -36,10 +41,15 @@ SCHEMA = """
 CREATE TABLE customers (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE aliases (id TEXT PRIMARY KEY, survivor TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE consents (id TEXT PRIMARY KEY, no_profiling INT, no_marketing INT) WITHOUT ROWID;
+CREATE TABLE overrides (
+    id TEXT, dimension TEXT, class TEXT, until TEXT, said_by TEXT, reason TEXT, PRIMARY KEY (id, dimension)
+) WITHOUT ROWID;
 """
 KNOWN = "SELECT 1 FROM customers WHERE id = :id UNION ALL SELECT 1 FROM aliases WHERE :id IN (id, survivor)"
 
-GET = "SELECT record FROM customers WHERE id = coalesce((SELECT survivor FROM aliases WHERE id = :id), :id)"
+SURVIVOR = "coalesce((SELECT survivor FROM aliases WHERE id = :id), :id)"
+GET = f"SELECT record FROM customers WHERE id = {SURVIVOR}"
+DECIDED = f"SELECT * FROM overrides WHERE id = {SURVIVOR} ORDER BY dimension"
 
 
 class Store:
@@ -50,16 +60,24 @@ class Store:
         self._file = _identity(self._path)
         self._db = _open(self._path)
 
-    def get(self, pseudonym: str) -> dict[str, object] | None:
+    def get(self, pseudonym: str) -> dict[str, Any] | None:
         """The record of a customer, or None."""
         found = self._current().execute(GET, {"id": pseudonym}).fetchone()
         return json.loads(found[0]) if found else None
+
+    def survivor(self, pseudonym: str) -> str:
+        """The id that a merged id's record is under; of any other itself."""
+        return str(self._current().execute(f"SELECT {SURVIVOR}", {"id": pseudonym}).fetchone()[0])
 
     def consents(self, pseudonym: str) -> tuple[bool, bool]:
         """Whether a customer objects to profiling, and to marketing."""
         asked = "SELECT no_profiling, no_marketing FROM consents WHERE id = ?"
         found = self._current().execute(asked, (pseudonym,)).fetchone()
         return (bool(found[0]), bool(found[1])) if found else (False, False)
+
+    def overrides(self, pseudonym: str) -> list[Override]:
+        """What persons decided about a customer, run out or not, by dimension."""
+        return [_override(row) for row in self._current().execute(DECIDED, {"id": pseudonym})]
 
     def close(self) -> None:
         """Let the file go."""
@@ -77,7 +95,7 @@ class Store:
 def _open(path: Path) -> sqlite3.Connection:
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-        for table in ("customers", "aliases", "consents"):
+        for table in ("customers", "aliases", "consents", "overrides"):
             db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
     except sqlite3.Error as error:
         raise damaged(path, error) from None
@@ -107,6 +125,7 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, progress: Progres
             db.executemany("INSERT INTO customers VALUES (?, ?)", _records(live, folder, progress))
             db.executemany("INSERT INTO aliases VALUES (?, ?)", read_merges(workspace.tables).items())
             db.executemany("INSERT INTO consents VALUES (?, ?, ?)", _said(read_consents(workspace.tables)))
+            db.executemany("INSERT INTO overrides VALUES (?, ?, ?, ?, ?, ?)", map(_row, overrides_by_id(workspace)))
         db.close()
         new.replace(path)
     finally:
@@ -114,16 +133,33 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, progress: Progres
     return path
 
 
-def revise(path: Path, gone: frozenset[str], consents: Consents) -> Rewritten | None:
-    """Put a file in the place of a store that lacks the records of `gone`, freed pages too, and knows `consents`.
+def overrides_by_id(workspace: Workspace) -> list[Override]:
+    """Every override that was not lifted, under each id of its customer, by id and dimension."""
+    under = read_merges(workspace.tables)
+    ids: dict[str, list[str]] = {}
+    for id_, survivor in under.items():
+        ids.setdefault(survivor, []).append(id_)
+    found = [
+        replace(each, customer_id=id_)
+        for each in read_overrides(workspace)
+        for id_ in (each.customer_id, *ids.get(each.customer_id, ()))
+    ]
+    return sorted(found, key=lambda each: (each.customer_id, each.dimension))
+
+
+def revise(path: Path, gone: frozenset[str], consents: Consents, overrides: Iterable[Override]) -> Rewritten | None:
+    """Put a file in the place of a store that lacks what it had of `gone`, freed pages too, and knows `consents` and
+    the `overrides` of the others.
 
     None, and the file is as it was, when it says so already.
     """
+    decided = [_row(each) for each in overrides if each.customer_id not in gone]
     count = "SELECT count(*) FROM customers"
     with contextlib.closing(_open(path)) as db:
         rows: int = db.execute(count).fetchone()[0]
         known = [id_ for id_ in gone if db.execute(KNOWN, {"id": id_}).fetchone()]
-        if not known and db.execute("SELECT * FROM consents ORDER BY id").fetchall() == _said(consents):
+        said = [db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in ("consents", "overrides")]
+        if not known and said == [_said(consents), decided]:
             return None
     before = digest(path)
     new = path.with_suffix(f".{os.getpid()}.new")
@@ -136,12 +172,23 @@ def revise(path: Path, gone: frozenset[str], consents: Consents) -> Rewritten | 
                 db.executemany(f"DELETE FROM {column} = ?", [(id_,) for id_ in gone])
             db.execute("DELETE FROM consents")
             db.executemany("INSERT INTO consents VALUES (?, ?, ?)", _said(consents))
+            db.execute("DELETE FROM overrides")
+            db.executemany("INSERT INTO overrides VALUES (?, ?, ?, ?, ?, ?)", decided)
             left: int = db.execute(count).fetchone()[0]
             db.execute("VACUUM")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
     return Rewritten(path.name, before, digest(path), rows, left)
+
+
+def _row(each: Override) -> tuple[str, ...]:
+    return each.customer_id, each.dimension, each.class_, each.until.isoformat(), each.by, each.reason
+
+
+def _override(row: tuple[str, ...]) -> Override:
+    id_, dimension, class_, until, by, reason = row
+    return Override(id_, dimension, class_, date.fromisoformat(until), by, reason)
 
 
 def _said(consents: Consents) -> list[tuple[str, int, int]]:

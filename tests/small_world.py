@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from classification.decisions import add_acts
+from classification.reasons import SCHEMA as REASONS
+from classification.why import SCHEMA as CHANGES
 from features.tables.audit import Audit
 from features.tables.ingest import ingest
 from features.tables.ledger import Finding, Ledger
@@ -22,6 +25,7 @@ from features.workspace import Workspace, write_json
 from serving.desk import Desk
 from serving.store import SCHEMA
 
+UNTIL = date(2026, 12, 31)
 ANNA, BERT, CARL, SEVEN = "anna-0001", "bert-0002", "carl-0003", "7"
 SOURCE = """
 name: bank
@@ -127,7 +131,30 @@ def _made_of_it(workspace: Workspace, ids: list[str]) -> None:
             db.executescript(SCHEMA)
             record = json.dumps({"scores": {}, "classes": {}, "code": "AL"}).encode()
             db.executemany("INSERT INTO customers VALUES (?, ?)", [(id_, record) for id_ in ids])
+            decided = [(id_, "value", "A", UNTIL.isoformat(), "eva", "a contract") for id_ in ids]
+            db.executemany("INSERT INTO overrides VALUES (?, ?, ?, ?, ?, ?)", decided)
         db.close()
+    _decided_and_graded(workspace, ids, grades)
+
+
+def _decided_and_graded(workspace: Workspace, ids: list[str], grades: pa.Table) -> None:
+    """An override of everybody, and a month with a change and a reason of everybody."""
+    workspace.decisions.mkdir()
+    said = {"dimension": "value", "class": "A", "from_day": date(2026, 3, 1), "until": UNTIL, "act": "set"}
+    said |= {"by": "eva", "reason": "a contract", "at": datetime(2026, 3, 1, 9, tzinfo=UTC)}
+    add_acts(workspace.decisions, [{"customer_id": id_, **said} for id_ in ids])
+    month = workspace.months / "2026-03"
+    month.mkdir(parents=True)
+    pq.write_table(grades.append_column("no_marketing", pa.array([False] * len(ids))), month / "grades.parquet")
+    shares = dict.fromkeys(("share_facts", "share_model", "share_cutoff", "share_scheme"), 0.25)
+    moved = {"dimension": "value", "before": "B", "after": "A", "raw_before": "B", "raw_after": "A", "kind": "moved"}
+    rows = [{"customer_id": id_, **moved, **shares, "reason": "spend"} for id_ in ids]
+    pq.write_table(pa.Table.from_pylist(rows, CHANGES), month / "changes.parquet")
+    why = {"task": "churn", "rank": 1, "feature": "orders", "value": 1.0, "contribution": 0.5, "reason": "orders"}
+    pq.write_table(
+        pa.Table.from_pylist([{"customer_id": id_, **why} for id_ in ids], REASONS), month / "reasons.parquet"
+    )
+    write_json(month / "snapshot.json", {"id": "s2026-03", "scheme": "2026-01"})
 
 
 def contents(home: Path) -> dict[str, bytes]:

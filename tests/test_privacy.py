@@ -242,8 +242,16 @@ def test_access_tells_all_that_is_held(desk: Desk) -> None:
     assert [(g["snapshot"], g["code"], g["no_marketing"]) for g in found["grades"]] == [
         ("2026-03-01-v1", "AL", True),
         ("2026-04-01-v1", "AL", True),
+        ("2026-03", "AL", True),
     ]
-    assert [grade["online"]["code"] for grade in found["grades"]] == ["AL", "AL"]
+    assert [grade["online"]["code"] for grade in found["grades"][:2]] == ["AL", "AL"]
+    assert [(each["snapshot"], each["after"], each["share_facts"]) for each in found["changes"]] == [
+        ("2026-03", "A", 0.25)
+    ]
+    assert [(each["task"], each["reason"]) for each in found["reasons"]] == [("churn", "orders")]
+    assert [(each["class"], each["until"], each["by"], each["reason"]) for each in found["overrides"]] == [
+        ("A", "2026-12-31", "eva", "a contract")
+    ]
     assert found["consents"][0]["attribute"] == "no_marketing" and found["hold"]["until"] == "2030-01-01"
     for other in (BERT, CARL, "Cedar", "Svea"):  # Carl's refused transfer names Anna, and is his
         assert other not in json.dumps(found)
@@ -284,7 +292,8 @@ def test_access_does_not_tell_of_suspicions(
 
 
 def test_features_and_grades_of_suspicions_are_not_told(desk: Desk) -> None:
-    """Columns that follow from confidential events are left out of feature rows and grades."""
+    """Columns that follow from confidential events are left out of feature rows and grades; so is what changed, or was
+    decided, in a dimension that does."""
     assert sorted(CONFIDENTIAL) == ["due_diligence_refused", "list_hits", "suspicious_reports_365d"]
     hits = Feature("a", op="count", kinds=kinds("list_hit", "purchase"), family="risk", unit="1", doc="")
     plain = replace(hits, name="b", kinds=kinds("purchase"))
@@ -297,6 +306,17 @@ def test_features_and_grades_of_suspicions_are_not_told(desk: Desk) -> None:
             for name in names:
                 table = table.append_column(name, pa.array([4242.0] * table.num_rows))
             pq.write_table(table, path)
+    mine = desk.pseudonyms.of(ANNA)
+    month, decisions = desk.workspace.months / "2026-03", desk.workspace.decisions
+    for path in (month / "changes.parquet", decisions / "overrides.parquet"):
+        table = pq.read_table(path)
+        rows = [row for row in table.to_pylist() if row["customer_id"] == mine]
+        more = pa.Table.from_pylist([row | {"dimension": "laundering"} for row in rows], table.schema)
+        pq.write_table(pa.concat_tables([table, more]), path)
+    grades = pq.read_table(month / "grades.parquet")
+    for name in (*added, "raw_laundering", "notes"):
+        grades = grades.append_column(name, pa.array(["laundering override"] * grades.num_rows))
+    pq.write_table(grades, month / "grades.parquet")
     assert said_of(desk, ANNA) == before
 
 

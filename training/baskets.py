@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from features.tables.sql import instant, parquet
+from features.tables.sql import parquet, visible
 
 MOST_PRODUCTS = 100
 
@@ -41,7 +40,6 @@ def read_baskets(
     category in the items table; most: products kept, those with the most customers, ties by name. No product at all
     where purchases say no item, or items no category.
     """
-    midnight = instant(datetime.combine(as_of, time(), ZoneInfo(timezone)))
     column = "i.category" if by == "category" else "e.item"
     with duckdb.connect() as db:
         found = db.execute(
@@ -49,11 +47,9 @@ def read_baskets(
             SELECT DISTINCT e.customer_id, {column} AS product
             FROM {parquet(tables / "events.parquet")} e
             LEFT JOIN {parquet(tables / "items.parquet")} i USING (item)
-            WHERE e.kind = 'purchase' AND {column} IS NOT NULL AND e.day < ? AND e.day >= ?
-              AND (e.known_at IS NULL OR e.known_at < {midnight})
-              AND (e.known_until IS NULL OR e.known_until >= {midnight})
+            WHERE e.kind = 'purchase' AND {column} IS NOT NULL AND e.day >= ? AND {visible(as_of, timezone, "e.")}
             """,
-            [as_of, as_of - timedelta(days=days)],
+            [as_of - timedelta(days=days)],
         ).fetchnumpy()
     row = {id_: i for i, id_ in enumerate(ids)}
     pairs = [(row[id_], str(p)) for id_, p in zip(found["customer_id"], found["product"], strict=True) if id_ in row]

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.catalogue import CATALOGUE
 from training.models.ratios import DOCS as RATIO_DOCS
+from training.recipes import RECIPES
 from training.rhythm import DOCS as RHYTHM_DOCS
 from training.rhythm import UNITS as RHYTHM_UNITS
 
@@ -22,9 +24,14 @@ DOCS = {
     **RATIO_DOCS,
     **RHYTHM_DOCS,
     CELL: "Recency, orders and spend taken together.",
+    **{recipe.name: recipe.answer for recipe in RECIPES},
 }
-"""Every input of a model and what it is; ratios and the BTYD models' outputs are inputs of their own."""
-UNITS = {feature.name: feature.unit for feature in CATALOGUE} | RHYTHM_UNITS
+"""Every input of a model and what it is, ratios and the BTYD models' outputs too; and every score."""
+UNITS = {each.name: each.unit for each in (*CATALOGUE, *RECIPES)} | RHYTHM_UNITS
+"""Those that have one."""
+PLAIN = ("1", "nats", "probability", "number of the class", "number of the segment")
+"""Units that are not told with the number."""
+AMOUNT = "minor currency units"
 
 
 @dataclass(frozen=True)
@@ -89,14 +96,17 @@ def sentence(reason: Reason, moves: str, decimals: int = 2) -> str:
     return f"{_short(DOCS[name])}: {said}, {verb} {moves}"
 
 
-def told(name: str, now: float, before: float, decimals: int = 2) -> str:
-    """A number as it is and as it was: `Days since the last purchase: 212 days, was 181 days`; once where it stayed.
-
-    name: an input of a model, or any other, which is told by its name.
-    """
+def said_of(name: str, values: Array, decimals: int = 2) -> pa.Array:
+    """Numbers of one input as a sentence says them, `212 days`; values (n,). name: an input of a model, or any other
+    number, which has no unit."""
+    distinct, place = np.unique(values, return_inverse=True)
     unit = UNITS.get(name, "1")
-    new, old = (_said(value, unit, decimals) for value in (now, before))
-    return f"{_short(DOCS.get(name, name.replace('_', ' ')))}: {new}" + (f", was {old}" if old != new else "")
+    return pa.array([_said(float(value), unit, decimals) for value in distinct], pa.string()).take(pa.array(place))
+
+
+def short_doc(name: str) -> str:
+    """What an input is, in short; its name in words where it has no doc."""
+    return _short(DOCS.get(name, name.replace("_", " ")))
 
 
 def sentences(reasons: Sequence[Reason], moves: str) -> list[str]:
@@ -112,7 +122,7 @@ def _short(doc: str) -> str:
 def _said(value: float, unit: str, decimals: int) -> str:
     if not np.isfinite(value):
         return "not known"
-    if unit == "minor currency units":
+    if unit == AMOUNT:
         return f"{value / 10**decimals:,.{decimals}f}"
     number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.3g}"
-    return number if unit in ("1", "nats") else f"{number} {unit}"
+    return number if unit in PLAIN else f"{number} {unit}"

@@ -23,11 +23,14 @@ class Recipe:
 
     predicts: what the prediction is, and so how it is judged (`training.metrics.METRICS`). asked: of whom: all
     customers, those who ever bought, those who bought lately (`Settings.fewest_returns`), or those of the lowest class
-    of value. outputs: the names of its answers; the first is judged and ranked.
+    of value. outputs: the names of its answers; the first is judged and ranked. answer, unit: what the first one is;
+    the others are probabilities.
     """
 
     name: str
     question: str
+    answer: str
+    unit: str
     predicts: Literal["probability", "amount", "count", "segment"]
     asked: Literal["everyone", "bought", "active", "lowest class"]
     needs_amounts: bool = False
@@ -42,12 +45,16 @@ class Recipe:
 CHURN = Recipe(
     "churn",
     question="Will a customer who has bought lately buy nothing in the horizon?",
+    answer="Probability of buying nothing in the horizon",
+    unit="probability",
     predicts="probability",
     asked="active",
 )
 VALUE = Recipe(
     "value",
     question="How much will a customer spend in the horizon, returns counted against?",
+    answer="Spend expected in the horizon",
+    unit="minor currency units",
     predicts="amount",
     asked="bought",
     needs_amounts=True,
@@ -55,12 +62,16 @@ VALUE = Recipe(
 DEMAND = Recipe(
     "demand",
     question="How many orders will a customer place in the horizon?",
+    answer="Orders expected in the horizon",
+    unit="orders",
     predicts="count",
     asked="bought",
 )
 INTENT = Recipe(
     "intent",
     question="When will a customer buy next: within a month (1), a quarter (2), half a year (3), or later if ever (4)?",
+    answer="When it will buy next, as a number from 1 to 4",
+    unit="number of the class",
     predicts="probability",
     asked="everyone",
     more_outputs=("intent_interested", "intent_hesitant", "intent_not_now", "intent_never"),
@@ -68,12 +79,16 @@ INTENT = Recipe(
 POTENTIAL = Recipe(
     "potential",
     question="Will a customer of the lowest class of value belong to a higher one two quarters later?",
+    answer="Probability of rising from the lowest class of value",
+    unit="probability",
     predicts="probability",
     asked="lowest class",
 )
 SEGMENTS = Recipe(
     "segments",
     question="Which customers are alike in how often, how lately, how regularly and how much they buy?",
+    answer="Number of the segment",
+    unit="number of the segment",
     predicts="segment",
     asked="bought",
 )

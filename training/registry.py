@@ -94,9 +94,15 @@ def register(
     """
     for task, outputs in tasks.items():
         _log_model(folder / task, model_name(source, task), task, {}, description, _signature(outputs))
+    return register_release(source, folder, [name for outputs in tasks.values() for name in outputs], tags, description)
+
+
+def register_release(
+    source: str, folder: Path, outputs: Sequence[str], tags: Mapping[str, str], description: str
+) -> int:
+    """Register the release in `folder` alone, from inside a run: its tasks' models are registered already."""
     tags = {**tags, MANIFEST_TAG: manifest_digest(folder), FEATURES_TAG: FINGERPRINT}
-    signature = _signature([name for outputs in tasks.values() for name in outputs])
-    return _log_model(folder, model_name(source), "release", tags, description, signature)
+    return _log_model(folder, model_name(source), "release", tags, description, _signature(outputs))
 
 
 def register_model(
@@ -261,22 +267,38 @@ def _quiet() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Registered:
-    """A version of a registered model. run_id: the run that registered it; empty for one without a run."""
+    """A version of a registered model. run_id: the run that registered it; empty for one without a run; name: that of
+    the model."""
 
     number: int
     tags: dict[str, str]
     run_id: str
+    name: str
 
 
 def versions(source: str, task: str = SCORER) -> list[Registered]:
     """All versions of a registered model that were not deleted, oldest first; empty when there is no such model."""
+    return sorted(_search(f"name = '{model_name(source, task)}'"), key=lambda each: each.number)
+
+
+def tagged(tag: str) -> list[Registered]:
+    """All versions of any registered model that carry a tag, in order of name and number."""
+    return sorted(_search(f"tags.{tag} LIKE '%'"), key=lambda each: (each.name, each.number))
+
+
+def is_there() -> bool:
+    """Whether there is a registry to ask: a server, or a SQLite file that was made."""
+    file = store_file()
+    return file is None or file.exists()
+
+
+def _search(wanted: str) -> list[Registered]:
     client, found, token = connect(), list[ModelVersion](), None
     with _reported():
         while token != "":
-            page = client.search_model_versions(f"name = '{model_name(source, task)}'", page_token=token)
+            page = client.search_model_versions(wanted, page_token=token)
             found, token = [*found, *page], page.token or ""
-    known = [Registered(int(each.version), dict(each.tags), str(each.run_id or "")) for each in found]
-    return sorted(known, key=lambda each: each.number)
+    return [Registered(int(each.version), dict(each.tags), str(each.run_id or ""), each.name) for each in found]
 
 
 def append(source: str, task: str, about: int, tags: Mapping[str, str], description: str) -> int:
@@ -307,10 +329,18 @@ def store_file() -> Path | None:
 
 def metrics_of(source: str, version: int) -> dict[str, float]:
     """The metrics of the run that registered a version."""
+    return run_of(source, version)[1]
+
+
+def run_of(source: str, version: int) -> tuple[dict[str, str], dict[str, float], str]:
+    """Params, metrics and id of the run that registered a version; empty where there was none."""
     client = connect()
     run_id = _version(client, source, version).run_id
+    if not run_id:
+        return {}, {}, ""
     with _reported():
-        return dict(client.get_run(str(run_id)).data.metrics) if run_id else {}
+        found = client.get_run(run_id).data
+        return dict(found.params), dict(found.metrics), run_id
 
 
 def comparison_page(source: str, one: int, other: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.batch import usable_cores
 from features.catalogue import FINGERPRINT
 from features.errors import InputError
 from features.workspace import read_json, write_json
@@ -27,6 +29,8 @@ TaskModel = Supervised | IntentModel | SegmentModel
 
 SCHEME_FILE = "scheme.yaml"
 DESCRIPTION = "release.json"
+ROWS_AT_ONCE = 8_192
+"""Rows that a thread scores at a time."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,14 @@ class Release:
         """Every answer per row: rows (n, features) → output → (n,); NaN where a task is not asked of a customer or was
         skipped. `potential` answers for everybody who bought: the classes say of whom it is asked. One row and many
         give the same bits."""
+        if len(rows) <= ROWS_AT_ONCE:
+            return self._score(rows)
+        blocks = [rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE)]
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            parts = list(pool.map(self._score, blocks))
+        return {output: np.concatenate([part[output] for part in parts]) for output in OUTPUTS}
+
+    def _score(self, rows: Array) -> dict[str, Array]:
         scores = {output: np.full(len(rows), np.nan) for output in OUTPUTS}
         for name, model in self.models.items():
             recipe = BY_NAME[name]

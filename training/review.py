@@ -76,7 +76,7 @@ def publish(
         _log_datasets(workspace, cuts.tests(about["horizon_days"]), cuts.train(cuts.grade, about["horizon_days"]))
         progress("log to MLflow", 2, 4)
         for path, content in _files(workspace, verdicts, about, extras):
-            _log_bytes(path, content)
+            log_bytes(path, content)
         progress("log to MLflow", 3, 4)
         outputs = {recipe.name: list(recipe.outputs) for recipe in RECIPES if recipe.name in about["tasks"]}
         version = registry.register(source, folder, outputs, extras.tags, summary(verdicts, about))
@@ -164,7 +164,8 @@ def _log_datasets(workspace: Workspace, tests: Sequence[date], train: Sequence[d
         mlflow.log_input(Described(source, name, digest.hexdigest()[:8], schema), context=context)
 
 
-def _log_bytes(path: str, content: bytes) -> None:
+def log_bytes(path: str, content: bytes) -> None:
+    """Put a file into the run that is open, at `path` of its artifacts."""
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / Path(path).name
         file.write_bytes(content)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from features.calendar import zone
-from features.tables.sql import instant, parquet
+from features.tables.sql import parquet, visible
 from features.workspace import damaged
 
 Days = NDArray[np.int64]
@@ -32,17 +31,17 @@ def silences(tables: Path, as_of: date, timezone: str) -> tuple[Days, Days]:
 
     Raises InputError for a damaged event table.
     """
-    day, midnight = f"DATE '{as_of.isoformat()}'", instant(datetime.combine(as_of, time(), zone(timezone)))
     bought = (
-        f"SELECT DISTINCT customer_id, day FROM {parquet(tables / 'events.parquet')} WHERE kind = 'purchase' "
-        f"AND day < {day} AND (known_at IS NULL OR known_at < {midnight}) "
-        f"AND (known_until IS NULL OR known_until >= {midnight})"
+        f"SELECT DISTINCT customer_id, day FROM {parquet(tables / 'events.parquet')} "
+        f"WHERE kind = 'purchase' AND {visible(as_of, timezone)}"
     )
     next_day = "lead(day) OVER (PARTITION BY customer_id ORDER BY day)"
     try:
         with duckdb.connect() as db:
             found = f"SELECT day, {next_day} AS next FROM ({bought})"
-            rows = db.sql(f"SELECT next - day AS gap, {day} - day AS open FROM ({found}) ORDER BY ALL").fetchnumpy()
+            rows = db.sql(
+                f"SELECT next - day AS gap, DATE '{as_of}' - day AS open FROM ({found}) ORDER BY ALL"
+            ).fetchnumpy()
     except duckdb.Error as error:
         raise damaged(tables / "events.parquet", error) from None
     gap = np.ma.asarray(rows["gap"])

@@ -1,7 +1,9 @@
-"""The audit log of a workspace: who did what to a person's data, when and why, in lines that hold one another.
+"""The audit log of a workspace: who did what, when and why, in lines that hold one another.
 
-Each line carries the SHA-256 of the line before it, so that a line that was changed, added or taken out is found.
-Persons appear by their tombstones. That lines were cut off the end is seen only by who has noted the last digest.
+What is done to a person's data is in it, and what is done to all that everybody is graded by. Each line carries the
+SHA-256 of the line before it, so that a line that was changed, added or taken out is found. Persons appear by their
+tombstones; a line about nobody in particular has none. That lines were cut off the end is seen only by who has noted
+the last digest.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,36 +32,57 @@ class Audit:
     path: Path
     by: str
 
-    def append(self, action: str, person: Person, reason: str = "", **said: Any) -> None:
-        """Add a line, on the disk when this returns. Writers wait for one another."""
+    def append(self, action: str, person: Person | None, reason: str = "", **said: Any) -> None:
+        """Add a line, on the disk when this returns; person: None, when it is about nobody in particular.
+
+        Writers wait for one another.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             lines = file.read().splitlines()
-            line = {
-                "before": _digest(lines[-1]) if lines else START,
-                "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "by": self.by,
-                "action": action,
-                "person": person.tombstones,
-                "reason": reason,
+            line = dict(  # what is said cannot take the place of any of these
+                before=_digest(lines[-1]) if lines else START,
+                at=datetime.now(UTC).isoformat(timespec="seconds"),
+                by=self.by,
+                action=action,
+                person=person.tombstones if person else [],
+                reason=reason,
                 **said,
-            }
+            )
             file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def lines(self, person: Person) -> list[dict[str, Any]]:
         """What was done to a person's data, oldest first. Raises InputError for a log that does not hold."""
-        verify(self.path)
         mine = set(person.tombstones)
-        found = self.path.read_bytes().splitlines() if self.path.exists() else []
-        return [line for line in map(json.loads, found) if mine & set(line["person"])]
+        return [line for line in read_lines(self.path) if mine & set(line["person"])]
 
 
-def open_audit(home: Path, by: str | None) -> Audit:
+def open_audit(home: Path, by: str | None = None) -> Audit:
     """The log of the workspace in the folder `home`; `by`: by default the user of this computer."""
-    return Audit(home / "audit.jsonl", by or getpass.getuser())
+    return Audit(home / "audit.jsonl", by or this_user())
+
+
+def this_user() -> str:
+    """Who acts when nobody is named: the user of this computer."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a process without a name, in a container
+        return "unknown"
+
+
+def read_lines(path: Path, since: date | None = None, action: str | None = None) -> list[dict[str, Any]]:
+    """The lines of the log at `path`, oldest first; since: from that day (UTC) on; action: only what is called so.
+
+    Raises InputError for a log that does not hold, whichever lines are asked for.
+    """
+    verify(path)
+    found = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    first = since.isoformat() if since else ""
+    return [line for line in found if line["at"] >= first and action in (None, line["action"])]
 
 
 def verify(path: Path) -> tuple[int, str]:

@@ -35,6 +35,7 @@ KINDS = (
     "suspicious_report",
     "due_diligence_refused",
     "contact_changed",
+    "contact",  # a talk with the customer by the company's people
 )
 """What can happen. The position is the code of the kind inside the kernel: only ever append."""
 
@@ -68,8 +69,8 @@ EVENTS = pa.schema(
         pa.field("channel", pa.string()),
         pa.field("counterparty", pa.string()),  # pseudonym of the partner of a transfer
         pa.field("country", pa.string()),
-        pa.field("due_day", pa.date32()),
-        pa.field("code", pa.string()),  # reason, status or campaign
+        pa.field("due_day", pa.date32()),  # of an invoice; of a contact the day on which the customer expects to buy
+        pa.field("code", pa.string()),  # reason, outcome, status or campaign
         pa.field("score", pa.float64()),  # answer to a survey
         pa.field("merged_from", pa.string()),  # the pseudonym it came under, where that is another's today
     ]

@@ -69,7 +69,9 @@ def restrict(tables: Path, vault: Vault, person: Person, pseudonyms: Pseudonyms)
     """Copy a person's rows from the tables into the vault, beside those that are there already."""
     entry = f"{RESTRICTED}/{tombstone(min(person.ids))}"
     for name in ("events", "customers"):
-        _add(vault, f"{entry}/{name}", rows_of(tables / f"{name}.parquet", person))
+        rows = rows_of(tables / f"{name}.parquet", person)
+        if rows is not None and rows.num_rows:
+            vault.append(f"{entry}/{name}", rows)
     names = {pseudonyms.of(raw_id): raw_id for raw_id in person.raw_ids}
     ids = sorted(person.ids)
     said = {"customer_id": pa.array(ids), "id": pa.array(map(names.get, ids), pa.string())}
@@ -81,9 +83,3 @@ def rows_of(table: Path, person: Person) -> pa.Table | None:
     files = part_files(table)
     wanted = pc.field("customer_id").isin(sorted(person.ids))
     return pa.concat_tables([pq.read_table(file, filters=wanted) for file in files]) if files else None
-
-
-def _add(vault: Vault, entry: str, rows: pa.Table | None) -> None:
-    if rows is not None and rows.num_rows:
-        before = [vault.read(entry)] if vault.path(entry).exists() else []
-        vault.write(entry, pa.concat_tables([*before, rows]))

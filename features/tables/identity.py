@@ -5,13 +5,11 @@ Every change is made in a staged copy of the tables: the ledger, `merges.parquet
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,10 +17,9 @@ from features.errors import InputError
 from features.tables.groups import Groups
 from features.tables.ledger import Finding, Ledger, State
 from features.tables.matching import Match, match
-from features.tables.merges import ORDER, first_events, survivors, write_merges
+from features.tables.merges import first_events, is_customer, survivors, write_merges
 from features.tables.privacy import Pseudonyms
 from features.tables.sources import IDENTITY
-from features.tables.sql import parquet
 from features.tables.vault import Vault, open_vault
 from features.workspace import staged
 
@@ -85,7 +82,7 @@ def merge_by_hand(tables: Path, pseudonyms: Pseudonyms, one: str, other: str, by
     """Merge two of the company's own ids; returns the number of the merge."""
     ids = (pseudonyms.of(one), pseudonyms.of(other))
     for place, name in zip(("the first id", "the second id"), ids, strict=True):
-        if not _is_customer(tables, name):
+        if not is_customer(tables, name):
             raise InputError(place, "an id of no customer", "one that the tables have")
     if ids[0] == ids[1]:
         raise InputError("the two ids", "the same id twice", "two ids of one customer")
@@ -136,14 +133,6 @@ def side_by_side(tables: Path, pseudonyms: Pseudonyms, finding: Finding) -> tupl
         return {fact: value or "" for fact, value in facts.items()}
 
     return side(finding.customer_id), side(finding.survivor)
-
-
-def this_user() -> str:
-    """Who decides when nobody is named: the user of the machine."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a process without a name, in a container
-        return "unknown"
 
 
 def _change(tables: Path, pseudonyms: Pseudonyms, note: Callable[[Ledger], None]) -> None:
@@ -211,10 +200,3 @@ def _in_order(pair: tuple[str, str], first: dict[str, int]) -> tuple[str, str]:
     """The id that came later, and the one that came first."""
     ((later, earlier),) = survivors(Groups([pair]), first).items()
     return later, earlier
-
-
-def _is_customer(tables: Path, name: str) -> bool:
-    sides = (f"FROM {parquet(tables / table)}" for table in ORDER)
-    found = " UNION ALL ".join(f"SELECT 1 {side} WHERE $name IN (customer_id, merged_from)" for side in sides)
-    with duckdb.connect() as db:
-        return bool(db.execute(f"{found} LIMIT 1", {"name": name}).fetchall())

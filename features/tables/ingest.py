@@ -7,16 +7,18 @@ computed again. What a later run learns of days that were complete carries the i
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.counts import Counts
+from features.tables.hand import Line, kept_lines, known_at, source_by_hand, take_lines
 from features.tables.postgres import dump_table
 from features.tables.privacy import Pseudonyms
 from features.tables.readers import table_files
@@ -26,6 +28,7 @@ from features.tables.rules import RESERVED, RULES
 from features.tables.run import Ingested, Run
 from features.tables.sources import CustomerTable, EventTable, ItemTable, Source, Table
 from features.tables.staging import bins_for
+from features.tables.vault import open_vault
 from features.workspace import Workspace, staged, write_json
 
 
@@ -41,8 +44,8 @@ def ingest(
     """Read what is new of the tables of `source` in the folder `raw` into `workspace.tables`.
 
     now: the instant of the run. afresh: read every file again, each as known when it was first read; who was forgotten
-    or merged stays so, what was released from quarantine waits there again. Raises InputError for a file, column, cell
-    or rule that a person must mend; then nothing has changed.
+    or merged stays so, what people wrote by hand is taken in again, what was released from quarantine waits there
+    again. Raises InputError for a file, column, cell or rule that a person must mend; then nothing has changed.
     """
     _check_rules(source)
     now = now or datetime.now(UTC)
@@ -59,15 +62,19 @@ def ingest(
             )
         with scratch_folder(folder) as scratch:
             found = list(_files(source, raw, scratch, frozenset() if afresh else before.files))
+            lines = kept_lines(open_vault(folder, pseudonyms)) if afresh else []
             bins = bins_for([each.path for each in found if isinstance(each.table, EventTable)])
             done = Ingested([Counts(table.name) for table in source.tables])
-            for moment, files in _runs(before, found, now):
+            for turn in _turns(before, found, lines, now):
                 with scratch_folder(scratch) as own:
-                    run = Run(source, folder, own, pseudonyms, bins, moment, progress)
-                    for each in sorted(files, key=lambda each: _order(each.table)):
+                    mine = source_by_hand(source, turn.lines, again=True) if turn.lines else source
+                    run = Run(mine, folder, own, pseudonyms, bins, turn.moment, progress, bool(turn.lines))
+                    for each in sorted(turn.files, key=lambda each: _order(each.table)):
                         run.read(each.table, each.path)
+                    if turn.lines:
+                        take_lines(run, turn.lines)
                     done = done.plus(run.finish())
-                received = load_received(folder, source).plus(moment, [each.file for each in files])
+                received = load_received(folder, source).plus(turn.moment, [each.file for each in turn.files])
                 write_json(folder / "received.json", received.to_json())
     return done
 
@@ -81,17 +88,37 @@ class _Found:
     file: File
 
 
-def _runs(before: Received, found: list[_Found], now: datetime) -> Iterator[tuple[datetime, list[_Found]]]:
-    """The files by the instant at which they were first read; those that never were, now."""
+@dataclass(frozen=True)
+class _Turn:
+    """What one run reads at its moment: files, or lines that people wrote."""
+
+    moment: datetime
+    files: list[_Found]
+    lines: Sequence[Line] = ()
+
+
+def _turns(before: Received, found: list[_Found], lines: list[Line], now: datetime) -> Iterator[_Turn]:
+    """The files by the instant at which they were first read; those that never were, now. The lines that were written
+    before the next run come after each."""
+    turns = list(_file_turns(before, found, now))
+    for turn, later in zip_longest(turns, turns[1:]):
+        yield turn
+        mine = [line for line in lines if later is None or known_at(line) < later.moment]
+        if mine:
+            yield _Turn(known_at(mine[-1]), [], mine)
+        lines = lines[len(mine) :]
+
+
+def _file_turns(before: Received, found: list[_Found], now: datetime) -> Iterator[_Turn]:
     left = list(found)
     for at, files in before.runs:
         seen = {(file.table, file.sha256) for file in files}
         mine = [each for each in left if (each.file.table, each.file.sha256) in seen]
         left = [each for each in left if each not in mine]
         if mine:
-            yield datetime.fromisoformat(at), mine
+            yield _Turn(datetime.fromisoformat(at), mine)
     if left:
-        yield now, left
+        yield _Turn(now, left)
 
 
 @contextmanager
@@ -127,7 +154,7 @@ def _order(table: Table) -> int:
 
 
 def _start_afresh(folder: Path) -> None:
-    """Remove what is read from files; what people decided (who was forgotten, merged, restricted) stays."""
+    """Remove what is read from files; what people decided (who was forgotten, merged, restricted) or wrote stays."""
     for name in ("events.parquet", "customers.parquet", "vault/names", "vault/people", "vault/quarantine"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in ("items.parquet", "received.json", "report.json"):

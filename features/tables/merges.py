@@ -60,6 +60,14 @@ def first_events(tables: Path, ids: Collection[str]) -> dict[str, int]:
         )
 
 
+def is_customer(tables: Path, name: str) -> bool:
+    """Whether the tables have rows that came under the pseudonym `name`, or stand under it."""
+    sides = (f"FROM {parquet(tables / table)}" for table in ORDER)
+    found = " UNION ALL ".join(f"SELECT 1 {side} WHERE $name IN (customer_id, merged_from)" for side in sides)
+    with duckdb.connect() as db:
+        return bool(db.execute(f"{found} LIMIT 1", {"name": name}).fetchall())
+
+
 def read_merges(tables: Path) -> dict[str, str]:
     """Every id that is merged → its survivor, as the tables stand."""
     if not (tables / FILE).exists():

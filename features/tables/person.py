@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from features.errors import InputError
 from features.tables.merges import read_merges
 from features.tables.privacy import BLANKS, Pseudonyms
 from features.tables.vault import Vault
@@ -65,6 +66,13 @@ def find_person(tables: Path, vault: Vault, pseudonyms: Pseudonyms, raw_id: str)
     return Person(frozenset(ids), frozenset(raw_ids))
 
 
+def own_ids(vault: Vault, ids: Collection[str]) -> dict[str, str]:
+    """Pseudonym → the company's own id, for those of `ids` of whom the vault has it."""
+    wanted = frozenset(ids)
+    found = ((id_, name) for names in _names(vault, "names") for id_, name in names.items())
+    return {id_: name for id_, name in found if id_ in wanted and name is not None}
+
+
 def restricted_people(vault: Vault) -> list[Person]:
     """Those whose rows are in the vault because of a hold."""
     found = _names(vault, RESTRICTED)
@@ -94,3 +102,10 @@ def forgotten(tables: Path) -> list[str]:
     path = tables / FORGOTTEN
     found: list[str] = read_json(path) if path.exists() else []
     return found
+
+
+def unknown_customer(place: str | Path) -> InputError:
+    """Nobody of that id; which id it was is not repeated."""
+    return InputError(
+        place, "nothing of a customer of that id", "the company's own id of a customer", "Look for blanks and zeros."
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from features.tables.received import load_received
 from features.tables.rewrite import CUSTOMER_ORDER, EVENT_ORDER, ROW_GROUP, compact
 from features.tables.rules import RULES
 from features.tables.settle import Settled, Settling
-from features.tables.sources import Source, Table
+from features.tables.sources import HAND, Source, Table
 from features.tables.sql import ident, parquet, text
 from features.tables.staging import Staging
 from features.tables.typed import mapped_cell
@@ -84,7 +84,7 @@ class Run:
         released: bool = False,
     ) -> None:
         """`tables`: a staged folder; `scratch`: an empty one; `bins` of customers for the events; `released`: the lines
-        come from quarantine, so that whatever they say is known only now."""
+        come from a person, out of quarantine or by hand, so that whatever they say is known only now."""
         self.released = released
         self.source, self.tables, self.progress, self.now = source, tables, progress, now
         self.key = pseudonyms.fingerprint
@@ -256,19 +256,26 @@ class Run:
                 "at least one",
                 f"Look at the mapping of {self.source.name}: every line was quarantined or dropped.",
             )
-        first, last, many, customers = self.db.sql(
-            f"SELECT min(day), max(day), count(*), count(DISTINCT customer_id) FROM {parquet(events)}"
+        many, customers = self.db.sql(
+            f"SELECT count(*), count(DISTINCT customer_id) FROM {parquet(events)}"
         ).fetchall()[0]
         before = self.report or {"tables": [], "late": 0, "restated": 0}
+        days = self._days(settled)
         return {
             "source": self.source.name,
             "company": self.source.company().model_dump(),
             "key": self.key,
-            "first_day": first.isoformat(),
-            "last_day": last.isoformat(),
+            "first_day": min(days).isoformat(),
+            "last_day": max(days).isoformat(),
             "events": many,
             "customers": customers,
             "late": before["late"] + settled.late,
             "restated": before["restated"] + settled.restated,
             "tables": [each.to_json() for each in added(map(Counts.from_json, before["tables"]), counts)],
         }
+
+    def _days(self, settled: Settled) -> list[date]:
+        """Days between which the company's tables reach. An event that a person wrote makes no day complete."""
+        before = [date.fromisoformat(self.report[name]) for name in ("first_day", "last_day")] if self.report else []
+        by_hand = any(table.name == HAND for table in self.source.tables)
+        return before if by_hand else [*before, *settled.days]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -26,10 +27,12 @@ from features.workspace import part_files
 @dataclass
 class Settled:
     """late: events known only now although their days were complete; restated: events that say something new;
-    refused: (rule, file, line) of the lines to set aside, file by its place in the run."""
+    days: the first and the last day of what was taken in; refused: (rule, file, line) of the lines to set aside, file
+    by its place in the run."""
 
     late: int = 0
     restated: int = 0
+    days: tuple[date, ...] = ()
     refused: list[tuple[str, int, int]] = field(default_factory=list)
 
 
@@ -173,9 +176,12 @@ class Settling:
             tables[source].noted[rule] += lines
         refused = self.db.sql("SELECT rule, file, line FROM gone WHERE side = 0 ORDER BY ALL").fetchall()
         late = f"NOT dated AND ts < {instant(self.batch.data_end)}" if self.batch.data_end else "false"
+        taken = f"FROM staged ANTI JOIN gone USING ({PLACE})"
+        ((many, *days),) = self.db.sql(f"SELECT count(*) FILTER ({late}), min(day), max(day) {taken}").fetchall()
         return Settled(
-            self._number(f"SELECT count(*) FROM staged ANTI JOIN gone USING ({PLACE}) WHERE {late}"),
+            many,
             self._number("SELECT count(*) FROM redated"),
+            tuple(day for day in days if day is not None),
             [each for each in refused if self._severity(each[0]) != "drop"],
         )
 

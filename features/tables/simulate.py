@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.tables.clientele import Clientele
+from features.tables.dealings import dealings
 from features.tables.people import Accounts, contacts, plan_accounts, refusals
 from features.workspace import staged
 
@@ -57,8 +59,8 @@ class _People:
 def simulate(folder: Path, customers: int = 2_000, seed: int = 7) -> None:
     """Write the company's raw tables, as its own systems would export them, into `folder` (all or nothing).
 
-    customers.csv, items.csv, orders.csv (a row per line), returns.csv, visits.csv; and, what the company does not know,
-    truth/same_customer.csv: which numbers are one customer's. Same arguments, same bytes.
+    customers.csv, items.csv, orders.csv (a row per line), returns.csv, visits.csv, the tables of `dealings`; and, what
+    the company does not know, truth/same_customer.csv: which numbers are one customer's. Same arguments, same bytes.
     """
     people = _people(customers, np.random.default_rng([seed, 1]))
     orders = _orders(people, np.random.default_rng([seed, 2]))
@@ -68,6 +70,8 @@ def simulate(folder: Path, customers: int = 2_000, seed: int = 7) -> None:
     lines["account"] = accounts.of(lines["customer"].to_numpy(), lines["minute"].to_numpy())
     known = contacts(people.business, accounts, np.random.default_rng([seed, 10]))
     known = known.join(refusals(accounts, np.random.default_rng([seed, 11])))
+    mail = known["no_marketing"].to_numpy()[:customers] == "no"
+    clients = Clientele(people.business, mail, people.joined, people.left, FIRST_DAY, DAYS)
     tables = {
         "customers": _customer_table(people, accounts, np.random.default_rng([seed, 5])).join(known),
         "items": items[["item", "description", "category"]],
@@ -75,6 +79,7 @@ def simulate(folder: Path, customers: int = 2_000, seed: int = 7) -> None:
         "visits": _visits(people, orders, accounts, np.random.default_rng([seed, 7])),
         "orders": _with_dirt(_order_table(lines), np.random.default_rng([seed, 8])),
         "truth/same_customer": _same_customer(accounts),
+        **{name: _exported(table, accounts) for name, table in dealings(clients, lines, seed).items()},
     }
     with staged(folder) as new:
         (new / "truth").mkdir()
@@ -253,6 +258,17 @@ def _customer_table(people: _People, accounts: Accounts, rng: np.random.Generato
 def _same_customer(accounts: Accounts) -> pd.DataFrame:
     owners = accounts.owners
     return pd.DataFrame({"customer_no": _numbers(accounts.second[owners]), "same_as": _numbers(owners)})
+
+
+def _exported(dealt: pd.DataFrame, accounts: Accounts) -> pd.DataFrame:
+    """A table of `dealings` as the company writes numbers, times and days; nothing where there is none."""
+    at = next(name for name in map(str, dealt) if name.endswith("_at"))
+    numbers = _numbers(accounts.of(dealt["customer"].to_numpy(), dealt[at].to_numpy()))
+    written = dealt.assign(customer=numbers).rename(columns={"customer": "customer_no"})
+    for ending, write in (("_at", _stamps), ("_on", _days)):
+        for name in (name for name in map(str, dealt) if name.endswith(ending)):
+            written[name] = np.where(dealt[name] < 0, "", write(dealt[name].to_numpy()))
+    return written
 
 
 def _with_dirt(orders: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -6,13 +6,13 @@ cannot be understood is a finding with a line number and not a reader's crash.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from features.calendar import zone
+from features.calendar import today
 from features.company import Company, Hour, Zone
 from features.config import Config, load_config
 from features.errors import InputError
@@ -20,6 +20,8 @@ from features.tables.events import CONSENTS, FAMILIES, KINDS
 from features.tables.reading import DropRule, FileTable, Product, Severity, Time, When
 
 SOURCES = Path("configs/sources")
+HAND = "written by hand"
+"""The table of the events that people write, which no source file describes."""
 
 
 def _one_of(allowed: tuple[str, ...]) -> AfterValidator:
@@ -193,8 +195,7 @@ class Source(Config):
 
     def today(self, now: float | None = None) -> date:
         """The present day in the company's time zone (`now`: seconds since 1970, for tests)."""
-        instant = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
-        return instant.astimezone(zone(self.timezone)).date()
+        return today(self.timezone, now)
 
 
 class _Kind(Config):
@@ -229,6 +230,8 @@ def load_source(name: str) -> Source:
     names = [table.name for table in source.tables]
     if len(set(names)) < len(names):
         raise InputError(f"{path}: tables", "two tables of one name", "a name for each table")
+    if HAND in names:
+        raise InputError(f"{path}: tables", f"the name '{HAND}'", "another: so the events are called that people write")
     if path.stem != source.name:
         raise InputError(f"{path}: name", f"'{source.name}'", f"'{path.stem}', as the file is called")
     return source

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
+from features.calendar import zone
 from features.workspace import part_files
 
 
@@ -31,3 +32,11 @@ def text(value: object) -> str:
 def instant(moment: datetime) -> str:
     """An instant, for SQL."""
     return f"TIMESTAMPTZ '{moment.astimezone(UTC).isoformat()}'"
+
+
+def visible(as_of: date, timezone: str, of: str = "") -> str:
+    """The condition of a row of the event table that was to be seen at `as_of`: it had happened, was known, and was not
+    replaced. timezone: the company's; of: the table's name in the query, with a dot."""
+    midnight = instant(datetime.combine(as_of, time(), zone(timezone)))
+    known = f"({of}known_at IS NULL OR {of}known_at < {midnight})"
+    return f"({of}day < DATE '{as_of}' AND {known} AND ({of}known_until IS NULL OR {of}known_until >= {midnight}))"

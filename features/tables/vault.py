@@ -48,6 +48,11 @@ class Vault:
         new.write_bytes(sealed)
         new.replace(path)
 
+    def append(self, name: str, rows: pa.Table) -> None:
+        """Keep `rows` under `name`, below those that are there."""
+        before = [self.read(name)] if self.path(name).exists() else []
+        self.write(name, pa.concat_tables([*before, rows]))
+
     def read(self, name: str) -> pa.Table:
         """The table kept under `name`. Raises InputError for another key or a changed file."""
         path = self.path(name)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from classification.promote import promote, rollback
+from classification.scheme import CURRENT, load_scheme
 from classification.snapshots import classify, load_live_set
 from features.population import Ranks
 from features.workspace import read_json
@@ -34,7 +35,8 @@ def test_a01_everyone_has_one_class_and_one_code(online_retail: Ran) -> None:
     grades = pq.read_table(online_retail.folder / "grades.parquet").to_pandas()
     assert grades["customer_id"].is_unique
     assert len(grades) == online_retail.job.report()["customers"]
-    dimensions = ["value", "lifecycle", "behaviour", "churn", "segment", "intent", "demand"]
+    coding = load_scheme(CURRENT).coding
+    dimensions = [name for _, name in coding.parts if name]
     said = grades[[f"class_{name}" for name in dimensions]].agg("".join, axis=1)
     assert (grades["code"].str.replace("-", "") == said).all()
 
@@ -53,9 +55,9 @@ def test_a_live_set_read_back_grades_the_same(sample: Ran) -> None:
     """Cut-offs and ranks survive the file, infinite cut-offs included."""
     release = registry.fetch("sample", sample.version)
     base = read_snapshots(sample.workspace, [date(2026, 11, 1)])[0]
-    graded = load_live_set(sample.folder, release).grade(base.rows)
+    graded = load_live_set(sample.folder, release).grade(base.rows, base.texts)
     table = pq.read_table(sample.folder / "grades.parquet").to_pandas()
-    assert list(table["code"]) == graded.codes
+    assert list(table["code"]) == list(graded.codes)
     for name, ranks in graded.percentiles.items():
         assert np.array_equal(table[f"percentile_{name}"].to_numpy(), ranks, equal_nan=True)
 

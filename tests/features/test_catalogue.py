@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from features.catalogue import CATALOGUE, NAMES, PROGRAM, page
 from features.population import POPULATION, Ranks, population_features
 from features.spec import COUNTING, FOLDS, NULL_MEANS, OPS, Feature, compile_features, fingerprint
+from features.tables.events import KINDS
 from serving.cli import app
 
 PAGE = Path("features/catalogue/README.md")
@@ -47,6 +48,12 @@ def test_every_op_is_used_and_explained() -> None:
     """No op without a feature, and none that could be null without a word on it."""
     assert set(OPS) == {feature.op for feature in CATALOGUE if isinstance(feature, Feature)}
     assert set(OPS) == set(NULL_MEANS) & set(OPS) | set(COUNTING) | set(FOLDS["invoices"])
+
+
+def test_a_kind_keeps_its_code() -> None:
+    """The code of a kind is its place in KINDS, and features hold sets of codes: a new kind comes last."""
+    assert KINDS[:2] == ("purchase", "return")
+    assert KINDS[19:] == ("contact_changed", "contact")
 
 
 def test_a_changed_definition_changes_the_fingerprint() -> None:

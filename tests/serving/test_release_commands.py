@@ -23,6 +23,7 @@ from classification.promote import TASKS_TAG, examine, promote
 from classification.scheme import scheme_text
 from features.catalogue import FINGERPRINT
 from features.errors import InputError
+from features.tables.audit import read_lines, this_user
 from features.workspace import Workspace
 from training import registry
 from training.ledger import PROMOTIONS, read_ledger
@@ -99,6 +100,9 @@ def test_what_failed_goes_live_only_when_somebody_approves(
     assert second.manifest == registry.tags_of(SOURCE, 4)[registry.MANIFEST_TAG]
     code, out, _ = said("promote", *home, "--version", 4)
     assert code == 0 and "it is live already" in out and len(read_ledger(SOURCE).lines) == 2
+    for line, entry in zip(read_lines(tmp_path / "audit.jsonl"), (first, second), strict=True):  # what went live, only
+        assert (line["action"], line["by"], line["person"], line["reason"]) == ("promote", "anna", [], entry.why)
+        assert (line["version"], line["was"], line["approved_by"]) == (entry.to, entry.before, entry.approved_by)
 
 
 def test_a_verdict_against_an_older_champion_does_not_count(store: Path) -> None:
@@ -163,22 +167,25 @@ def test_of_two_that_passed_at_the_same_time_one_goes_live(store: Path) -> None:
     assert found.standing[-1].entry.to == found.alias and len(found.standing) == 2 and not found.findings()
 
 
-def test_rollback_goes_back(store: Path, said: Callable[..., Said]) -> None:
+def test_rollback_goes_back(store: Path, said: Callable[..., Said], tmp_path: Path) -> None:
     """To what was live before, or to any release that ever was; never to one that was not, but with a name."""
-    assert said("rollback")[0] == 2
+    home = ("--home", tmp_path / "home")
+    assert said("rollback", *home)[0] == 2
     promote(SOURCE, 1)
     promote(SOURCE, 2)
-    code, out, _ = said("rollback", "--by", "cleo")
+    code, out, _ = said("rollback", *home, "--by", "cleo")
     assert code == 0 and "version 1 is live (it was live from 20" in out
     assert (read_ledger(SOURCE).lines[-1].entry.action, read_ledger(SOURCE).lines[-1].entry.who) == ("rollback", "cleo")
-    code, _, error = said("rollback")
+    code, _, error = said("rollback", *home)
     assert code == 2 and "no release that was live before" in error
-    assert said("rollback", "--to", 2)[0] == 0 and registry.champion_version(SOURCE) == 2
-    code, _, error = said("rollback", "--to", 3)
+    assert said("rollback", *home, "--to", 2)[0] == 0 and registry.champion_version(SOURCE) == 2
+    code, _, error = said("rollback", *home, "--to", 3)
     assert code == 2 and "never was live" in error and registry.champion_version(SOURCE) == 2
-    assert said("rollback", "--to", 3, "--approve", "bo")[0] == 0 and registry.champion_version(SOURCE) == 3
-    assert said("rollback", "--to", 77, "--approve", "bo")[0] == 2 and registry.champion_version(SOURCE) == 3
+    assert said("rollback", *home, "--to", 3, "--approve", "bo")[0] == 0 and registry.champion_version(SOURCE) == 3
+    assert said("rollback", *home, "--to", 77, "--approve", "bo")[0] == 2 and registry.champion_version(SOURCE) == 3
     assert not read_ledger(SOURCE).findings()
+    done = [(line["by"], line["was"], line["version"]) for line in read_lines(tmp_path / "home" / "audit.jsonl")]
+    assert done == [("cleo", 2, 1), (this_user(), 1, 2), (this_user(), 2, 3)]
 
 
 def test_a_release_whose_files_were_changed_does_not_go_live(store: Path, template: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from classification.grade import TRAIT_NAMES
 from features.population import POPULATION
 from features.tables.privacy import Pseudonyms
 from features.tables.sources import load_source
@@ -24,6 +25,7 @@ from tests.conftest import Ran, real_data
 
 SENT = (
     "event_id", "ts", "kind", "ref", "amount", "cost", "quantity", "item", "channel", "country", "known_at",
+    "due_day", "code", "score",
 )  # fmt: skip
 
 
@@ -80,10 +82,14 @@ def compare(ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudony
     for raw_id in ids:
         batch = grades[pseudonyms.of(raw_id)]
         sent = [
-            {k: str(e[k]) if k in ("ts", "known_at") else e[k] for k in SENT if e[k] is not None}
+            {k: str(e[k]) if k in ("ts", "known_at", "due_day") else e[k] for k in SENT if e[k] is not None}
             for e in events.get(pseudonyms.of(raw_id), [])
         ]
-        body = {"customer_id": raw_id, "as_of": str(batch["as_of"]), "events": sent}
+        known = {name.removeprefix("text_"): text for name, text in batch.items() if name.startswith("text_")}
+        attributes = {
+            name: text for name, text in known.items() if name not in TRAIT_NAMES
+        }  # traits follow from events
+        body = {"customer_id": raw_id, "as_of": str(batch["as_of"]), "events": sent, "attributes": attributes}
         online = client.post("/v1/score", json=body).raise_for_status().json()
         stored = client.get(f"/v1/customers/{raw_id}").raise_for_status().json()
         assert online == stored and online["customer_id"] == raw_id
@@ -92,9 +98,10 @@ def compare(ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudony
             assert score["value"] == batch[f"score_{task}"]
             assert score["percentile"] == batch.get(f"percentile_{task}")
         assert online["standing"] == {each.name: batch[each.name] for each in POPULATION}
-        assert {name: c["code"] for name, c in online["classes"].items()} == {
-            name.removeprefix("class_"): code for name, code in batch.items() if name.startswith("class_")
-        }
+        for part, key in (("class_", "code"), ("raw_", "raw")):
+            assert {f"{part}{name}": c[key] for name, c in online["classes"].items()} == {
+                name: code for name, code in batch.items() if name.startswith(part)
+            }
         for event in body["events"]:  # ids that were digests at ingest are found again without being sent
             del event["event_id"]
         assert client.post("/v1/score", json=body).json() == online

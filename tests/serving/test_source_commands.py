@@ -138,19 +138,28 @@ def test_a_short_history_is_graded_by_what_happened(tmp_path: Path, scoring: Sco
 
 
 def test_the_sample_company_is_proposed_whole(sample_tables: Path) -> None:
-    """Customers, items, orders, returns and visits: five files, five tables, and every line is taken in."""
+    """A file, a table: who it is, what they buy and all their dealings, each of the kind that it is."""
     from tests.features.tables.test_propose import proposed
 
     source, _, _ = proposed(sample_tables)
-    gives = {table.name: table.gives for table in source.tables}
-    assert gives == {
+    kinds = kinds_of(source)
+    (log,) = (table for table in source.tables if table.gives == "events" and table.name == "entries")
+    assert {rule.is_ for rule in log.kind_rules} == {"contact", "refusal", "contact_changed"}
+    assert {table.name: table.gives for table in source.tables if table.name not in kinds} == {
         "customers": "customers",
         "items": "items",
-        "orders": "events",
-        "returns": "events",
-        "visits": "events",
     }
-    assert kinds_of(source) == {"orders": "purchase", "returns": "return", "visits": "visit"}
+    assert {name: kind for name, kind in kinds.items() if name != "entries"} == {
+        "orders": "purchase",
+        "returns": "return",
+        "visits": "visit",
+        "quotes": "quote",
+        "complaints": "complaint",
+        "service requests": "service_request",
+        "service costs": "service_cost",
+        "surveys": "survey",
+        "campaigns": "campaign",
+    }
 
 
 def kinds_of(source: Source) -> dict[str, object]:

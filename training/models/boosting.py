@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from training.models.inputs import INPUTS
 from training.recipes import Boosting
+from training.trees import Trees, parse_trees, score_trees
 
 Array = NDArray[np.float64]
 
@@ -29,7 +31,14 @@ class Forest:
 
     def score(self, table: Array) -> Array:
         """The raw score per row: log-odds, log amount or the label itself, by objective; shape (n,)."""
+        if self.trees is not None:
+            return score_trees(self.trees, table)
         return np.asarray(self.booster.predict(table, raw_score=True, num_threads=_threads(table)))
+
+    @cached_property
+    def trees(self) -> Trees | None:
+        """The booster's trees as the compiled loop takes them; None where it cannot."""
+        return parse_trees(self.booster.model_to_string())
 
     def contributions(self, table: Array) -> tuple[Array, float]:
         """Exact TreeSHAP (Lundberg et al. 2020) of the raw score: (n, inputs), and the base they are added to."""

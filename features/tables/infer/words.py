@@ -103,6 +103,7 @@ KIND_WORDS: dict[str, str] = {
     "visitas",
     "quote": "quote quotes offer offers angebot angebote devis",
     "survey": "survey surveys umfrage nps feedback",
+    "service_cost": "service_cost service_costs cost_to_serve servicekosten",
     "service_request": "service support calls call anfragen",
     "campaign": "campaign campaigns kampagne mailing mailings",
     "payment": "payment payments zahlung zahlungen zahlungseingang paiements pagos pagamenti",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
+from features.config import json_schema as schema_of
 from features.config import read_config
 from features.errors import InputError
 from features.tables.infer.guess import doubts, render, shown
@@ -47,7 +47,4 @@ def check_name(name: str) -> str:
 
 def json_schema() -> str:
     """The JSON Schema of a source file, for editors that complete and check it while one writes."""
-    schema = Source.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "A source: where a company's tables are, and what their columns mean"
-    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    return schema_of(Source, "A source: where a company's tables are, and what their columns mean")

@@ -235,7 +235,7 @@ def test_a_second_number_changes_nobodys_purchases(tmp_path: Path, monkeypatch: 
     planted(tmp_path / "one", 400, 7)
     assert len(truth) == 12
     owner = {max(pair): min(pair) for pair in truth}
-    for table_name in ("orders", "returns", "visits"):
+    for table_name in ("orders", "returns", "visits", "quotes", "campaigns", "entries", "service_costs"):
         one, two = (pd.read_csv(tmp_path / n / f"{table_name}.csv", dtype=str) for n in ("one", "two"))
         assert set(two["customer_no"].dropna()) & set(owner)
         pd.testing.assert_frame_equal(one, two.replace({"customer_no": owner}))
