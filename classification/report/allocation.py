@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from classification.past import VALUE_DIMENSION
-from classification.report.setting import Setting
 from classification.report.base import Base, Mask
 from classification.report.market import SMALLEST, knows_service_cost
+from classification.report.setting import Setting
 
 SAME = 0.05
 """Costs per head that differ by no more than this share of the highest are the same."""

@@ -106,7 +106,7 @@ def read_period(after: Base, against: Month | None, between: Sequence[Month], wi
     for dimension, class_ in within.items():
         chosen = chosen.rows(chosen.of_class(dimension, class_))
     before = read_base(against) if against else chosen.rows(np.zeros(len(chosen.ids), bool))
-    changes = pa.concat_tables([SCHEMA.empty_table(), *(_changes(m) for m in between)] if against else [])
+    changes = pa.concat_tables([SCHEMA.empty_table(), *(_changes(month) for month in between)])
     if within:
         before = before.rows(pc.is_in(before.ids, chosen.ids).to_numpy(zero_copy_only=False))
         changes = changes.filter(pc.is_in(changes["customer_id"], chosen.ids))

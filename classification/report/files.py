@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,7 +65,7 @@ def _classes(report: Report) -> pa.Table:
     for name, found in report.migrations.items():
         for i, class_ in enumerate(found.classes):
             if found.before[i] or found.after[i]:
-                row = {"dimension": name, "class": class_, "name": report.setting.named(name, class_)}
+                row: dict[str, Any] = {"dimension": name, "class": class_, "name": report.setting.named(name, class_)}
                 row |= {"before": int(found.before[i]), "gains": int(found.gains[i]), "losses": int(found.losses[i])}
                 row |= {"after": int(found.after[i])}
                 spends = ("spend_before", found.spend_before[i]), ("spend_after", found.spend_after[i])

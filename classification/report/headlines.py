@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 
 import pyarrow.compute as pc
 
 from classification.past import VALUE_DIMENSION
-from classification.report.setting import Setting, month_said, share
 from classification.report.allocation import Allocation
 from classification.report.causes import NAMES, in_total
 from classification.report.health import Health
 from classification.report.market import MARGIN, RETURN, Market
 from classification.report.moves import DOWN, MARKS, UP
 from classification.report.report import Report
+from classification.report.setting import Setting, month_said, share
 from classification.report.stars import Fared
 
 PER = {RETURN: "margin per {c} of service cost", MARGIN: "margin per head", "spend": "spend per head"}
@@ -25,21 +24,6 @@ def headlines(report: Report) -> list[str]:
     return [*_base(report), *_moves(report), *_outlook(report), *health_said(report.health)]
 
 
-def month_said(name: str) -> str:
-    """A month as people write it."""
-    return f"{date.fromisoformat(f'{name}-01'):%B %Y}"
-
-
-def amount(setting: Setting, minor: float, digits: int = 0) -> str:
-    """An amount in major units with its currency."""
-    return f"{setting.major(minor):,.{digits}f} {setting.currency}"
-
-
-def share(part: float, whole: float) -> str:
-    """A share in per cent."""
-    return f"{part / whole:.1%}" if whole else "none"
-
-
 def _base(report: Report) -> Iterator[str]:
     setting, value = report.setting, report.migrations.get(VALUE_DIMENSION)
     within = ", ".join(f"{n} {setting.named(n, c)}" for n, c in report.within.items())
@@ -48,15 +32,17 @@ def _base(report: Report) -> Iterator[str]:
         yield f"{who} at the end of {month_said(report.month.name)}."
         return
     now, then = int(value.spend_after.sum()), int(value.spend_before.sum())
-    said = f"{who} at the end of {month_said(report.month.name)} had spent {amount(setting, now)} in 365 days"
+    said = f"{who} at the end of {month_said(report.month.name)} had spent {setting.amount(now)} in 365 days"
     if report.against and then:
-        joined = f"{value.joined:,} joined and {value.left:,} left since {month_said(report.against.name)}"
-        said += f", {now / then - 1:+.1%} on {month_said(report.against.name)}; {joined}"
+        turn = f"{abs(now / then - 1):.1%} {'more' if now >= then else 'less'}"
+        said += (
+            f", {turn} than in {month_said(report.against.name)}; {value.joined:,} joined since, {value.left:,} left"
+        )
     yield f"{said}."
     if VALUE_DIMENSION not in report.within and value.after[0]:
         first, n = setting.named(VALUE_DIMENSION, value.classes[0]), int(value.after[0])
         hold = share(value.spend_after[0], now)
-        yield f"The {n:,} of class {first}, {share(n, report.customers)} of all, hold {hold} of the spend."
+        yield f"{n:,} of them, {share(n, report.customers)}, are of class {first}; they hold {hold} of the spend."
 
 
 def _moves(report: Report) -> Iterator[str]:
@@ -66,24 +52,20 @@ def _moves(report: Report) -> Iterator[str]:
     mine = report.moves.filter(pc.equal(report.moves["dimension"], VALUE_DIMENSION))
     up, down = (pc.sum(pc.equal(mine["direction"], way)).as_py() or 0 for way in (UP, DOWN))
     yield f"{up:,} were promoted to a higher class of value, {down:,} demoted."
-    marks = [name for name in MARKS if name in report.migrations]
-    new = pc.sum(pc.equal(report.newcomers["dimension"], marks[0])).as_py() or 0 if marks else 0
-    said = [f"{new:,} are new {marks[0]} customers"] if marks else []
-    for name in marks[1:]:
-        many = pc.sum(pc.equal(report.newcomers["dimension"], name)).as_py() or 0
-        said.append(f"{many:,} new {name} ones")
-    if said:
-        lost = " and ".join(f"{report.migrations[name].losses[0]:,}" for name in marks)
-        yield f"{' and '.join(said)}; {lost} are no longer."
+    for name in (each for each in MARKS if each in report.migrations):
+        new = pc.sum(pc.equal(report.newcomers["dimension"], name)).as_py() or 0
+        yield f"{new:,} are new {name} customers, {report.migrations[name].losses[0]:,} are {name} no longer."
     total = in_total(report.causes)
     if total.raw > total.unshared:
         parts = sorted(zip(total.shares, NAMES, strict=True), reverse=True)
-        told = ", ".join(f"{part / total.raw:.0%} to {_owner(name)}" for part, name in parts if part / total.raw > 0.005)
-        yield f"Of {total.raw:,} changes in all dimensions, by the facts of the month, {told} are due."
+        shown = [(part / total.raw, name) for part, name in parts if part / total.raw > 0.005]
+        told = ", ".join(f"{part:.0%} {_owner(name)}" for part, name in shown)
+        yield f"Of the {total.raw:,} changes of raw class in all dimensions {told}."
 
 
 def _owner(name: str) -> str:
-    return {"own facts": "the customers themselves", "cut-offs": "cut-offs that moved"}.get(name, f"another {name}")
+    known = {"own facts": "come from customers' own facts", "cut-offs": "from cut-offs that moved"}
+    return known.get(name, f"from another {name}")
 
 
 def _outlook(report: Report) -> Iterator[str]:
@@ -104,10 +86,10 @@ def fared_said(fared: Fared) -> str:
     """What became of an earlier list of stars."""
     base = share(fared.asked_rose, fared.asked)
     said = (
-        f"Of the {fared.listed:,} stars of {month_said(fared.month)}, {fared.rose:,} ({share(fared.rose, fared.listed)}) "
-        f"are of a higher class now; of all {fared.asked:,} who were asked about, {base}"
+        f"Of the {fared.listed:,} stars of {month_said(fared.month)} {fared.rose:,} are of a higher class now, "
+        f"{share(fared.rose, fared.listed)}; of all {fared.asked:,} who were asked about, {base}"
     )
-    late = "" if fared.due else f", though the {fared.days} days that they were given are not over"
+    late = "" if fared.due else f"; the {fared.days} days that they were given are not over"
     return f"{said}{late}."
 
 
@@ -118,7 +100,7 @@ def best_said(market: Market, setting: Setting) -> str:
         return ""
     where = " and ".join(market.by)
     ours, all_ = (measure_said(market.measure, each, setting) for each in (best.measure, market.overall))
-    return f"Core market by {where}: {best.name}, with a {per(market.measure, setting)} of {ours}; of all, {all_}."
+    return f"Core market by {where}: {best.name}, {ours} of {per(market.measure, setting)}; all customers: {all_}."
 
 
 def per(measure: str, setting: Setting) -> str:
@@ -130,14 +112,14 @@ def measure_said(measure: str, value: float | None, setting: Setting) -> str:
     """A group's measure; a dash where it is not ranked."""
     if value is None:
         return "–"
-    return f"{value:,.2f}" if measure == RETURN else f"{setting.major(value):,.0f}"
+    return f"{value:,.2f}" if measure == RETURN else f"{setting.whole(value)}"
 
 
 def allocation_said(found: Allocation, setting: Setting) -> str:
     """Whether service goes where it should."""
     if not found.classes:
         return "No cost of service is on record for the last 365 days: nobody can say whether service follows value."
-    costs = [f"{setting.named(VALUE_DIMENSION, e.class_)} {amount(setting, e.service_cost, 2)}" for e in found.classes]
+    costs = [f"{setting.named(VALUE_DIMENSION, e.class_)} {setting.amount(e.service_cost, 2)}" for e in found.classes]
     told = f"service costs per head: {', '.join(costs)}"
     if len(found.classes) == 1:
         return f"Only one class is looked at; {told}."

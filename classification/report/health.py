@@ -25,7 +25,8 @@ class Health:
     """graded: customers whom the monthly run graded, None within a class; rows: those of whom there are grades still,
     the others were erased since; distinct: of these, different ones; unclassified: those without a class in some
     dimension; unknown: dimension → customers whose class is `U`; illegal: as ILLEGAL_MOVES says, those whose facts say
-    a class that cannot follow the one before, so that their records must be wrong."""
+    a class that cannot follow the one before, so that their records must be wrong; cautions: in what the classes should
+    not be believed."""
 
     graded: int | None
     rows: int
@@ -33,6 +34,7 @@ class Health:
     unclassified: int
     unknown: Mapping[str, int]
     illegal: pa.Table
+    cautions: tuple[str, ...]
 
     @property
     def whole(self) -> bool:
@@ -46,13 +48,15 @@ def health(base: Base, whole: bool, scheme: Scheme, naming: Naming) -> Health:
     for name in scheme.dimensions:
         texts = base.classes.get(name)
         without |= ~texts.among(scheme.dimensions[name].all) if texts else True
+    about = read_json(base.month.folder / "snapshot.json")
     return Health(
-        int(read_json(base.month.folder / "snapshot.json")["customers"]) if whole else None,
+        int(about["customers"]) if whole else None,
         len(base.ids),
         len(pc.unique(base.ids)),
         int(without.sum()),
         {name: int(base.of_class(name, dimension.unknown).sum()) for name, dimension in scheme.dimensions.items()},
         _illegal(base, scheme, naming),
+        tuple(about["cautions"]),
     )
 
 

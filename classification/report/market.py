@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classification.report.setting import Setting
 from classification.report.base import Array, Base
+from classification.report.setting import Setting
 
 RETURN, MARGIN, SPEND = "return", "margin", "spend"
 """What groups are ranked by: margin per unit of service cost, else margin per head, else spend per head."""

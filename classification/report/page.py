@@ -8,19 +8,22 @@ from html import escape
 import numpy as np
 
 from classification.migration import JOINED, LEFT, Migration
-from classification.report.setting import Setting, month_said, share, signed
 from classification.report import plots
-from classification.report.headlines import headlines, month_said, share
+from classification.report.base import HANDLE
+from classification.report.headlines import headlines
 from classification.report.report import PROMINENT, Report
 from classification.report.sections import sections
+from classification.report.setting import Setting, month_said, share, signed
 from training.html import bullets, image, page, section, table
 
 STYLE = """
 body { max-width: 68rem; } h3 { font-size: 1rem; margin: 1.6rem 0 .2rem; } .quiet { font-size: .9rem; }
 .lead li { margin: .15rem 0; } table { font-size: .9rem; } td { border-bottom: 1px solid #f0f0f0; }
-.pair { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start; } .pair > * { flex: 1 1 28rem; min-width: 0; }
+.pair { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start; }
+.pair > * { flex: 1 1 28rem; min-width: 0; }
 .pair img, .chart img { width: 100%; } .chart { max-width: 52rem; }
-.matrix td, .matrix th { text-align: right; padding: .15rem .55rem; } .matrix .side { text-align: left; }
+.matrix td, .matrix th { text-align: right; padding: .15rem .55rem; }
+.matrix .side { text-align: left; font-weight: normal; border-bottom: 1px solid #f0f0f0; }
 .matrix .stays { color: #888; background: #f4f4f4; } .matrix .sum { border-left: 1px solid #999; }
 details { margin: .3rem 0; } summary { cursor: pointer; } summary span { color: #666; }
 @media print { details { display: none; } h2 { break-after: avoid; } table, img { break-inside: avoid; } }
@@ -84,33 +87,42 @@ def _others(report: Report) -> Iterator[str]:
 
 
 def _sizes(report: Report, found: Migration) -> str:
-    """Customers and spend per class: before, after, difference, and who came and went."""
-    setting, against = report.setting, report.against
-    now, everyone = float(found.spend_after.sum()), int(found.after.sum())
-    heads = ["", "customers", "share", f"spend, {setting.currency}", "share"]
+    """Customers and spend per class; beside an earlier month: before, came, went, after."""
+    setting, against, now = report.setting, report.against, month_said(report.month.name, short=True)
+    spend, everyone = int(found.spend_after.sum()), int(found.after.sum())
+    heads = [f"customers {now}", "share", f"spend {now}, {setting.currency}", "share"]
     if against:
-        heads += [f"in {month_said(against.name)}", "came", "went", "change", "spend then", "change"]
+        then = month_said(against.name, short=True)
+        heads = [f"customers {then}", "came", "went", now, "share", "change"]
+        heads += [f"spend {then}, {setting.currency}", now, "share", "change"]
     rows: list[list[str]] = []
     for i in np.flatnonzero(found.before + found.after):
-        after, spent = int(found.after[i]), int(found.spend_after[i])
-        row = [setting.named(found.dimension, found.classes[i]), f"{after:,}", share(after, everyone)]
-        row += [_whole(setting, spent), share(spent, now)]
-        if against:
-            row += _change(setting, found, int(i))
-        rows.append(row)
-    total = ["all", f"{everyone:,}", "", _whole(setting, now), ""]
-    if against:
-        before, then = int(found.before.sum()), int(found.spend_before.sum())
-        total += [f"{before:,}", f"{found.joined:,} joined", f"{found.left:,} left", signed(everyone - before)]
-        total += [_whole(setting, then), signed(round(setting.major(now - then)))]
-    return table(heads, [*rows, total], "all", range(1, len(heads)))
+        counts, amounts = (int(found.before[i]), int(found.after[i])), (found.spend_before[i], found.spend_after[i])
+        flows = f"{found.gains[i]:,}", f"{found.losses[i]:,}"
+        cells = _row(setting, counts, flows, amounts, (everyone, spend), against is not None)
+        rows.append([setting.named(found.dimension, found.classes[i]), *cells])
+    counts, amounts = (int(found.before.sum()), everyone), (found.spend_before.sum(), found.spend_after.sum())
+    flows = f"{found.joined:,} joined", f"{found.left:,} left"
+    rows.append(["all", *_row(setting, counts, flows, amounts, (everyone, spend), against is not None)])
+    return table(["", *heads], rows, "all", range(1, len(heads) + 1))
 
 
-def _change(setting: Setting, found: Migration, i: int) -> list[str]:
-    then, now = int(found.spend_before[i]), int(found.spend_after[i])
-    came, went = int(found.gains[i]), int(found.losses[i])
-    counts = [f"{found.before[i]:,}", f"{came:,}", f"{went:,}", signed(came - went)]
-    return [*counts, _whole(setting, then), signed(round(setting.major(now - then)))]
+def _row(
+    setting: Setting,
+    counts: tuple[int, int],
+    flows: tuple[str, str],
+    amounts: tuple[float, float],
+    totals: tuple[int, int],
+    beside: bool,
+) -> list[str]:
+    """The cells of a class; counts, amounts: before and after; flows: who came and went; totals: of all classes."""
+    (before, after), (then, now) = counts, amounts
+    shares = share(after, totals[0]), share(now, totals[1])
+    if not beside:
+        return [f"{after:,}", shares[0], setting.whole(now), shares[1]]
+    change = signed(round(setting.major(now - then)))
+    customers = [f"{before:,}", *flows, f"{after:,}", shares[0], signed(after - before)]
+    return [*customers, setting.whole(then), setting.whole(now), shares[1], change]
 
 
 def _matrix(report: Report, found: Migration) -> str:
@@ -145,20 +157,15 @@ def _ordered(setting: Setting) -> Sequence[str]:
     return [name for name, each in setting.scheme.dimensions.items() if each.share]
 
 
-def _whole(setting: Setting, minor: float) -> str:
-    return f"{setting.major(minor):,.0f}"
-
-
-def signed(number: int) -> str:
-    """A difference with its sign."""
-    return f"+{number:,}" if number > 0 else f"−{-number:,}" if number < 0 else "0"
+def _names(report: Report) -> str:
+    return "the company's own ids" if report.own_ids else f"the first {HANDLE} digits of their pseudonyms"
 
 
 def _notes(report: Report) -> list[str]:
     said = [
         "Spend is net of returns, of the last 365 days; where returns exceed purchases it counts as 0.",
         "Every customer of either month is in each matrix once: before + came − went = after, for each class.",
-        "Customers are told by the first ten digits of their pseudonyms; the files beside this page have the full lists.",
+        f"Customers are told by {_names(report)}; the files beside this page list all.",
     ]
     if report.within:
         said.append(

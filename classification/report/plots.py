@@ -10,12 +10,12 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, StrMethodFormatter
 
 from classification.migration import JOINED, LEFT, Migration
-from classification.report.setting import Setting
 from classification.report.causes import NAMES, Cause
 from classification.report.history import History
-from classification.swap_plot import short
+from classification.report.setting import Setting
 from training.plots import GREY, INK, STYLE
 
 SHADES = ("#123f5f", "#3f83b0", "#a9cbe2", "#6f6f6f")
@@ -76,7 +76,7 @@ def history(found: History, setting: Setting, shades: dict[str, str], money: boo
     step = 1 + len(found.months) // 9
     shown = range((len(found.months) - 1) % step, len(found.months), step)
     axes.set_xticks(list(shown), [f"{date.fromisoformat(found.months[i] + '-01'):%b\n%Y}" for i in shown])
-    axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda y, _: short(y)))
+    axes.yaxis.set_major_formatter(EngFormatter(sep=" ") if money else StrMethodFormatter("{x:,.0f}"))
     axes.set_ylabel(f"spend of 365 days, {setting.currency}" if money else "customers")
     axes.tick_params(length=0)
     axes.spines["left"].set_visible(False)

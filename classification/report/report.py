@@ -15,7 +15,6 @@ import pyarrow as pa
 from classification.migration import Migration, migrations
 from classification.months import Month, find_month, months
 from classification.past import VALUE_DIMENSION
-from classification.report.setting import Setting
 from classification.report.alerts import Alerts, read_alerts
 from classification.report.allocation import Allocation, allocation
 from classification.report.base import Naming, handles, read_base, read_period
@@ -24,6 +23,7 @@ from classification.report.health import Health, health
 from classification.report.history import History, histories
 from classification.report.market import Market, markets
 from classification.report.moves import moves, newcomers
+from classification.report.setting import Setting
 from classification.report.stars import Stars, stars
 from features.errors import InputError
 from features.workspace import Workspace
@@ -37,7 +37,8 @@ class Report:
     """A month beside an earlier one, `against`; None where there is none: then everybody has joined.
 
     within: dimension → class, of which all customers told of are; migrations: dimension → who moved; moves, newcomers:
-    tables of `classification.report.moves`; alerts: None where early warning did not run.
+    tables of `classification.report.moves`; alerts: None where early warning did not run; own_ids: whether
+    customers are told by the company's own ids.
     """
 
     month: Month
@@ -54,6 +55,7 @@ class Report:
     allocation: Allocation
     health: Health
     histories: tuple[History, ...]
+    own_ids: bool = False
 
     @property
     def customers(self) -> int:
@@ -100,4 +102,5 @@ def make_report(
         allocation=allocation(base, setting),
         health=health(base, not within, scheme, naming),
         histories=histories(earlier, base, shown, within),
+        own_ids=naming is not handles,
     )

@@ -9,23 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classification.past import VALUE_DIMENSION
-from classification.report.setting import Setting, month_said, share
 from classification.report import plots
 from classification.report.allocation import Allocation
 from classification.report.causes import NAMES, Cause, in_total
-from classification.report.headlines import (
-    allocation_said,
-    best_said,
-    fared_said,
-    health_said,
-    measure_said,
-    month_said,
-    per,
-    share,
-)
+from classification.report.headlines import allocation_said, best_said, fared_said, health_said, measure_said, per
 from classification.report.market import RETURN, SPEND, Market
 from classification.report.moves import DOWN, MARKS, UP, ordered
 from classification.report.report import Report
+from classification.report.setting import Setting, month_said, share
 from training.html import bullets, image, section, table
 
 TOP = 10
@@ -55,7 +46,7 @@ def _marks(report: Report) -> str:
         lead = f"{mine.num_rows:,} new {name} customers, {found.losses[0]:,} are no longer; {found.after[0]:,} in all."
         rows = [
             (row["customer"], setting.named(name, row["before"]) if row["before"] in found.classes else row["before"],
-             _money(setting, row["spend"]))
+             setting.whole(row["spend"]))
             for row in mine.slice(0, TOP).to_pylist()
         ]  # fmt: skip
         heads = ("customer", "was", f"spend, {setting.currency}")
@@ -77,7 +68,7 @@ def _moves(report: Report) -> str:
             pc.and_(pc.equal(report.moves["dimension"], VALUE_DIMENSION), pc.equal(report.moves["direction"], way))
         )
         if mine.num_rows:
-            parts.append(f"<h3>{mine.num_rows:,} {said} by value{_first(mine)}</h3>{_people(mine, setting)}")
+            parts.append(f"<h3>{mine.num_rows:,} were {said} by value{_first(mine)}</h3>{_people(mine, setting)}")
     return "".join(parts)
 
 
@@ -86,9 +77,9 @@ def _people(mine: pa.Table, setting: Setting) -> str:
     rows = [
         (
             row["customer"],
-            f"{row['before']} → {row['after']}",
-            _money(setting, row["spend_before"]),
-            _money(setting, row["spend_after"]),
+            f"{row['before']}\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}{row['after']}",
+            setting.whole(row["spend_before"]),
+            setting.whole(row["spend_after"]),
             row["reason"] or row["kind"] or "",
         )
         for row in mine.slice(0, TOP).to_pylist()
@@ -141,7 +132,7 @@ def _stars(report: Report) -> str:
             row["rank"],
             row["customer"],
             f"{row['probability']:.0%}",
-            _money(setting, row["spend"]),
+            setting.whole(row["spend"]),
             "objects to marketing" if row["no_marketing"] else "",
         )
         for row in found.table.slice(0, TOP).to_pylist()
@@ -168,7 +159,7 @@ def _market(market: Market, setting: Setting) -> str:
     rows = []
     for each in market.groups[:TOP]:
         sums = [each.spend, *(x for x in (each.margin, each.service_cost) if x is not None)]
-        amounts = [_money(setting, x) for x in sums]
+        amounts = [setting.whole(x) for x in sums]
         rows.append([each.name, f"{each.customers:,}", *amounts, measure_said(market.measure, each.measure, setting)])
     heads.append(per(market.measure, setting))
     best = market.best.name if market.best else None
@@ -185,16 +176,16 @@ def _allocation(found: Allocation, setting: Setting) -> str:
             (
                 setting.named(VALUE_DIMENSION, each.class_),
                 f"{each.customers:,}",
-                f"{setting.major(each.service_cost):,.2f}",
-                _money(setting, each.spend),
+                f"{setting.whole(each.service_cost, 2)}",
+                setting.whole(each.spend),
                 share(each.service_cost, each.spend),
             )
             for each in found.classes
         ]
         parts.append(table(heads, rows, numbers=range(1, 5)))
     said = [
-        f"{place.dimension} {setting.named(place.dimension, place.class_)}: {setting.major(place.last):,.2f} against "
-        f"{setting.major(place.first):,.2f}"
+        f"{place.dimension} {setting.named(place.dimension, place.class_)}: {setting.whole(place.last, 2)} against "
+        f"{setting.whole(place.first, 2)}"
         for place in found.places
     ]
     if said:
@@ -204,7 +195,7 @@ def _allocation(found: Allocation, setting: Setting) -> str:
 
 def _health(report: Report) -> str:
     found, setting = report.health, report.setting
-    parts = [bullets(health_said(found))]
+    parts = [bullets([*health_said(found), *(f"Mind: {each}" for each in found.cautions)])]
     rows = [(name, f"{many:,}", share(many, found.rows)) for name, many in found.unknown.items() if many]
     if rows:
         parts.append("<p>Of whom the fact behind a class is not known, so that the class is U:</p>")
@@ -221,7 +212,3 @@ def _health(report: Report) -> str:
 
 def _first(mine: pa.Table) -> str:
     return f"; the first {TOP}" if mine.num_rows > TOP else ""
-
-
-def _money(setting: Setting, minor: float) -> str:
-    return f"{setting.major(minor):,.0f}"

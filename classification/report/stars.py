@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from classification.months import Month
 from classification.past import VALUE_DIMENSION
-from classification.report.setting import Setting
 from classification.report.base import Base, Naming, read_base
+from classification.report.setting import Setting
 
 LISTED, FEWEST, MOST = 0.05, 20, 1_000
 """The list is this share of those who were asked about, but not fewer and not more than somebody can work through."""
