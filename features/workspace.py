@@ -71,6 +71,11 @@ class Workspace:
         """The online store, one file per grading snapshot."""
         return self.home / "store"
 
+    @property
+    def reports(self) -> Path:
+        """One folder per report of a month; `scoring report` makes them again."""
+        return self.home / "reports"
+
     def needs(self, path: Path, command: str) -> Path:
         """`path` if it is there; else an InputError that names the command which makes it."""
         if not path.exists():

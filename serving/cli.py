@@ -26,6 +26,7 @@ from serving import (
     privacy_commands,
     quarantine_commands,
     release_commands,
+    report_commands,
     scheme_commands,
     worklist_commands,
 )
@@ -55,6 +56,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(source_app, name="source")
 privacy_commands.register(app)
 release_commands.register(app)
+report_commands.register(app)
 drift_commands.register(app)
 scheme_commands.register(app)
 app.add_typer(playbook_commands.app, name="playbook")

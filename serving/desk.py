@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,10 @@ class Desk:
                 self.log("revise", person, reason, folder.name, files)
             done += files
         return done
+
+    def discard_reports(self) -> None:
+        """Reports tell customers one from another; `scoring report` makes them again, without those who are gone."""
+        shutil.rmtree(self.workspace.reports, ignore_errors=True)
 
     def log(self, action: str, person: Person, reason: str, folder: str, files: list[Rewritten]) -> None:
         """Note the files that are about to be put in place, if any."""

@@ -52,6 +52,7 @@ def forget(desk: Desk, person: Person, reason: str, today: date) -> Forgotten:
     releases = _releases(desk, person)
     desk.audit.append("forget", person, reason, releases=releases, until=str(hold.until) if hold else None)
     _put_tombstones(desk, person)
+    desk.discard_reports()
     consents, overrides = read_consents(tables).but(person.ids), overrides_by_id(desk.workspace)
     files = desk.revise(
         person,

@@ -41,6 +41,7 @@ def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reas
     with staged(desk.workspace.tables, keep=True) as folder:
         done = write_objections(folder, pa.Table.from_pylist(rows, OBJECTIONS))
         desk.log("revise", person, reason, desk.workspace.tables.name, [done])
+    desk.discard_reports()
     consents, overrides = read_consents(desk.workspace.tables), overrides_by_id(desk.workspace)
     gone = person.ids & consents.no_profiling
 

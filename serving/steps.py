@@ -37,6 +37,7 @@ from features.tables.sources import Source
 from features.tables.vault import Vault, open_vault
 from features.workspace import Workspace, read_json
 from serving import store
+from serving.reporting import report_month
 from training import registry
 from training.backtest import plan_cuts
 from training.candidate import Order
@@ -225,7 +226,8 @@ class Job:
         return live, folder
 
     def reclassify(self, month: str | None = None, version: int | None = None, restate: str = "") -> MonthlyRun:
-        """A month graded beside the one before, by the champion or another version; the store gets the result.
+        """A month graded beside the one before, by the champion or another version; the store gets the result, and the
+        report is written.
 
         month: by default the last that the data cover whole; restate: why one that was graded is graded again.
         """
@@ -247,6 +249,7 @@ class Job:
             audit.append("restate", None, restate, month=name, release=release.version)
         store.publish(self.workspace, done.live, done.month.folder, self.progress)
         drift_report(self.workspace, release, as_of, done.month.folder, self.progress)
+        report_month(self, done.month.name, live=done.live)
         return done
 
     def _month(self, name: str | None, end: date) -> tuple[str, date]:

@@ -96,6 +96,30 @@ def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return run_job(Job(load_source("cdnow"), Workspace(tmp_path_factory.mktemp("cdnow")), raw))
 
 
+@pytest.fixture(scope="session")
+def essec_years(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """ESSEC's purchases, graded at the end of each year from 2010 to 2015 by one release, trained in 2010 by few
+    rounds: it is there to grade, not to be good."""
+    from datetime import date
+
+    from training.recipes import load_settings
+
+    raw = real_data("essec_purchases/purchases.txt.gz")
+    job = Job(load_source("essec"), Workspace(tmp_path_factory.mktemp("essec")), raw)
+    settings = load_settings()
+    boosting = settings.boosting.model_copy(update={"rounds": 20})
+    quick = settings.model_copy(update={"snapshots": 2, "test_dates": 1, "boosting": boosting})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serving.steps.load_settings", lambda: quick)
+        job.ingest()
+        job.features(grade_as_of=date(2011, 1, 1))
+        job.train()
+        version, _ = job.evaluate()
+        job.promote(version, approve="the tests")
+    done = [job.reclassify(f"{year}-12") for year in range(2010, 2016)]
+    return Ran(job, version, done[-1].month.folder)
+
+
 @pytest.fixture
 def scoring(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
     """Runs the command line; returns its exit code and what it printed on stderr."""

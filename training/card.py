@@ -5,27 +5,15 @@ After Mitchell et al. (2019), "Model cards for model reporting".
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from training.candidate import CANDIDATE
 from training.evaluate import Verdict
+from training.html import Rows, bullets, image, page, section, table
 from training.metrics import METRICS
 from training.recipes import BY_NAME
-
-Rows = Sequence[Sequence[object]]
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem; }
-h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .15rem .9rem .15rem 0; vertical-align: top; }
-th { border-bottom: 1px solid #999; font-weight: 600; } tr.best td { font-weight: 600; }
-img { max-width: 100%; margin: .3rem .6rem .3rem 0; } .quiet { color: #666; } .plots img { max-width: 31%; }
-"""
 
 USE = (
     "To order and group customers: whom to serve, call or look at first, and how with which class of service.",
@@ -55,16 +43,15 @@ def model_card(
         f"<h1>{escape(about['title'])}</h1>",
         f"<p class=quiet>Customer scorer, trained on everything known before {about['trained_through']}; "
         f"source <code>{escape(about['source'])}</code>, features <code>{about['features']}</code>.</p>",
-        _section("In short", _summary(about, verdicts)),
-        *(_section(heading, _table(*table)) for heading, table in notes.items()),
-        _section("Meant for", _list(USE)),
-        _section("Not meant for", _list(NOT_USE)),
-        _section("Data", _data(about, data)),
+        section("In short", _summary(about, verdicts)),
+        *(section(heading, table(*each)) for heading, each in notes.items()),
+        section("Meant for", bullets(USE)),
+        section("Not meant for", bullets(NOT_USE)),
+        section("Data", _data(about, data)),
         *(_task(name, about, by_task.get(name), pictures) for name in about["rungs"]),
-        _section("Limits", _list(limits(about, verdicts))),
+        section("Limits", bullets(limits(about, verdicts))),
     ]
-    head = f"<meta charset=utf-8><title>{escape(about['title'])}: model card</title><style>{STYLE}</style>"
-    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+    return page(f"{about['title']}: model card", parts)
 
 
 def limits(about: Mapping[str, Any], verdicts: Sequence[Verdict]) -> list[str]:
@@ -104,13 +91,13 @@ def _summary(about: Mapping[str, Any], verdicts: Sequence[Verdict]) -> str:
     ]
     heads = ("task", "metric", "this release", "best simple method", "difference [95 %]", "judged on customers of")
     skipped = [f"{task}: not answered; {why}." for task, why in about["skipped"].items()]
-    return _table(heads, rows) + _list(skipped)
+    return table(heads, rows) + bullets(skipped)
 
 
 def _data(about: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     asked = about["churn_population"]
     silence = "ever" if about["active_days"] is None else f"in the last {about['active_days']} days"
-    return _list(
+    return bullets(
         [
             f"{data['events']:,} events of {data['customers']:,} customers, {data['first_day']} to {data['last_day']}.",
             f"{asked['customers']:,} customers are graded, {asked['bought']:,} of whom have bought. Those who objected "
@@ -128,13 +115,13 @@ def _task(name: str, about: Mapping[str, Any], verdict: Verdict | None, pictures
         metrics = list(METRICS[recipe.predicts])
         order = sorted(verdict.metrics, key=lambda model: -verdict.metrics[model][verdict.metric])
         rows = [(model, *(f"{verdict.metrics[model][metric]:.4f}" for metric in metrics)) for model in order]
-        said.append(_table(("model", *metrics), rows, best=CANDIDATE))
+        said.append(table(("model", *metrics), rows, best=CANDIDATE))
         said.append(
             f"<p class=quiet>{verdict.customers:,} answers on {', '.join(verdict.dates)}, means of the dates.</p>"
         )
-    shown = "".join(_image(key, png) for key, png in pictures.items() if key.startswith(f"{name}-"))
+    shown = "".join(image(key, png) for key, png in pictures.items() if key.startswith(f"{name}-"))
     said.append(f"<div class={'plots' if verdict else 'wide'}>{shown}</div>")
-    return _section(name.capitalize(), "".join(said))
+    return section(name.capitalize(), "".join(said))
 
 
 def _said(rung: str) -> str:
@@ -153,24 +140,3 @@ def _dates(v: Verdict) -> str:
 
 def _interval(v: Verdict) -> str:
     return f"{v.comparison.difference:+.4f} [{v.comparison.low:+.4f}, {v.comparison.high:+.4f}]"
-
-
-def _section(heading: str, content: str) -> str:
-    return f"<h2>{escape(heading)}</h2>{content}"
-
-
-def _list(texts: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>" if texts else ""
-
-
-def _table(heads: Sequence[str], rows: Rows, best: str = "") -> str:
-    head = "".join(f"<th>{escape(each)}</th>" for each in heads)
-    body = ""
-    for row in rows:
-        cells = "".join(f"<td>{escape(str(cell))}</td>" for cell in row)
-        body += f"<tr{' class=best' if row[0] == best else ''}>{cells}</tr>"
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _image(name: str, png: bytes) -> str:
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'

@@ -22,8 +22,9 @@ from features.progress import Progress, silent
 from features.workspace import Workspace, read_json, read_parquet
 from training import plots, registry
 from training.backtest import Cuts
-from training.card import Rows, model_card
+from training.card import model_card
 from training.evaluate import Verdict, run_facts
+from training.html import Rows
 from training.manifest import manifest_digest
 from training.pictures import decile_tables, pictures, reasons_pictures
 from training.recipes import RECIPES, SEGMENTS
