@@ -164,7 +164,7 @@ def holds(scheme: Scheme) -> None:
             assert scheme.decode(scheme.coding.encode(own)) == own
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_a_scheme_holds_or_is_refused_by_its_place(data: st.DataObject) -> None:
     """Whatever is changed in a file: no class is out of reach, nobody is left out, nothing is defined twice."""

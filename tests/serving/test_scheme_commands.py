@@ -170,6 +170,13 @@ def test_a44_a_version_that_was_released_cannot_change(office: Office, renewed: 
     office.job.check()
 
 
+def test_a_scheme_is_checked_without_a_registry_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong in the file is told all the same, and that nothing was compared."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "foo://x")
+    code, printed, error = said("scheme", "check", CURRENT)
+    assert code == 0 and f"Scheme {CURRENT} holds" in printed and "Not compared" in error
+
+
 def test_a47_the_standard_is_shown_with_its_cutoffs(office: Office, renewed: Renewed) -> None:
     """In words, as the last grading has them, and the difference from the version before as customers."""
     code, printed, _ = said("scheme", "show", "--dimension", "value", "--home", office.home)
