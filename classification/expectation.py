@@ -17,7 +17,8 @@ from scipy.special import betainc
 
 from classification.purchase_days import Bought
 from classification.rhythms import Clock, Rhythms, fit_base, rhythms
-from classification.season import OwnSeasons, company_season, month_of, own_seasons
+from classification.season import YEAR, OwnSeasons, company_season, month_of, own_seasons
+from training.btyd import DAYS_PER_UNIT
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,6 +28,9 @@ PIECE_DAYS = 30
 
 COMPANY_USUAL, INDUSTRY_USUAL = 100.0, 200.0
 """Expected purchases as which the usual trend counts beside that of the company and that of an industry."""
+
+TINY = 1e-300
+"""Smaller probabilities are not told apart."""
 
 SEASONAL = 1e-6
 """A season of a customer's own that is less probable is not reckoned with."""
@@ -95,8 +99,10 @@ def watch(bought: Bought, key: Ints, industry: Ints, start: int, end: int, half_
     season = company_season(before.day, first, start)
     clock = Clock.of(season, first, end)
     past, now = before.of(key), bought.between(start, end).of(key)
-    found = rhythms(past, fit_base(before, start), clock, start, half_life)
-    own = own_seasons(*_months(past, clock, start))
+    timing = fit_base(before, start)
+    found = rhythms(past, timing, clock, start, half_life)
+    r, alpha, *_ = timing.params
+    own = own_seasons(*_months(past, clock, start), season / 12 * YEAR, r, alpha * DAYS_PER_UNIT)
     window = _Window.of(start, end)
     trend = _trends(now, found, own, window, clock, industry[key])
     return _least_probable(_stretches(now, window), found, own, window, clock, trend)
@@ -150,7 +156,7 @@ def _least_probable(
     best = order[np.searchsorted(who[order], np.arange(stretches.whole))]
     days, factor = end - stretches.since[best], usual[best].sum(1) / (found.rate * plain[best].sum(1))
     season = expected[best] / (found.rate * factor * days)
-    evidence = -np.log(np.maximum(probability[best], 1e-300))
+    evidence = -np.log(np.maximum(probability[best], TINY))
     return Watched(days, stretches.observed[best], expected[best], season, factor, evidence, found.alive)
 
 
@@ -163,7 +169,7 @@ def _chances(stretches: _Stretches, found: Rhythms, usual: Array) -> tuple[Array
     chance = found.at_most(who, observed, waiting, time)
     silent = np.flatnonzero(observed[:whole] == 0)  # here the silence from before the window goes on
     none, one = np.zeros(silent.size, np.int64), np.ones(silent.size)
-    until = found.at_most(silent, none, one, found.silence[silent])
+    until = np.maximum(found.at_most(silent, none, one, found.silence[silent]), TINY)
     chance[silent] = found.at_most(silent, none, one, found.silence[silent] + time[silent]) / until
     return chance, expected
 

@@ -85,8 +85,8 @@ def fit_base(bought: Bought, now: int) -> Timing:
     x, first, last = bought.counts, bought.first(), bought.last()
     seen = np.flatnonzero(x > 0)
     seen = seen[:: 1 + seen.size // MOST_CUSTOMERS]
-    t_x, T = ((end[seen] - first[seen]).astype(np.float64) / DAYS_PER_UNIT for end in (last, np.full_like(last, now)))
-    return fit_timing("mbg_nbd", x[seen] - 1.0, t_x, T)
+    t_x, T = (last - first)[seen] / DAYS_PER_UNIT, (now - first[seen]) / DAYS_PER_UNIT
+    return fit_timing("mbg_nbd", x[seen].astype(float) - 1, t_x, T)
 
 
 def rhythms(bought: Bought, timing: Timing, clock: Clock, now: int, half_life: float) -> Rhythms:

@@ -79,16 +79,20 @@ class OwnSeasons:
         return mean, np.maximum((self.chance[customer] * each**2).sum(axis=1) - mean**2, 0.0)
 
 
-def own_seasons(bought: Array, exposure: Array) -> OwnSeasons:
+def own_seasons(bought: Array, exposure: Array, year: Array, r: float, alpha: float) -> OwnSeasons:
     """Posterior of a season per customer, all seasons alike before; how many have one is learnt from all customers.
 
-    bought: purchases by month of the year, shape (k, 12); exposure: days observed times the company's season, (k, 12).
-    Given how often it bought, a customer's months are multinomial. A month that was never observed says nothing: who
-    is new may have a season that ends.
+    bought: purchases by month of the year, shape (k, 12); exposure: days of the company's clock observed, (k, 12);
+    year: those of a whole year, (12,); r, alpha: the prior Gamma(r, α) of purchases per such day, over a whole year.
+    Given how many they are, the purchases fall on the months as a multinomial; how many they are is negative binomial:
+    a newcomer whose pace would be rare for a whole year is likelier to be in a season that ends.
     """
-    months, all_days = seasons(), np.maximum(exposure.sum(axis=1), 1e-9)
-    pace = all_days[:, None] / np.maximum(exposure @ months.T, 1e-9)
-    log_ratio = bought @ np.log(months).T + bought.sum(axis=1)[:, None] * np.log(pace)
+    months, n = seasons(), bought.sum(axis=1)[:, None]
+    in_season, all_days = np.maximum(exposure @ months.T, 1e-9), np.maximum(exposure.sum(axis=1), 1e-9)[:, None]
+    time = in_season * year.sum() / (year @ months.T)  # in which a customer without a season would buy as much
+    x = np.maximum(n - 1, 0)
+    log_ratio = bought @ np.log(months).T + n * np.log(all_days / in_season)
+    log_ratio += x * np.log(time / all_days) - (r + x) * np.log((alpha + time) / (alpha + all_days))
     most = log_ratio.max(axis=1, keepdims=True)
     relative = np.exp(log_ratio - most)
     evidence = np.log(relative.mean(axis=1)) + most[:, 0]
@@ -96,4 +100,4 @@ def own_seasons(bought: Array, exposure: Array) -> OwnSeasons:
     for _ in range(10):  # expectation-maximisation
         weight = expit(evidence + logit(share))
         share = (weight.sum() + USUAL_SHARE * USUAL_CUSTOMERS) / (len(bought) + USUAL_CUSTOMERS)
-    return OwnSeasons(weight, relative / relative.sum(axis=1, keepdims=True), pace)
+    return OwnSeasons(weight, relative / relative.sum(axis=1, keepdims=True), all_days / in_season)
