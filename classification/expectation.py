@@ -32,6 +32,9 @@ COMPANY_USUAL, INDUSTRY_USUAL = 100.0, 200.0
 TINY = 1e-300
 """Smaller probabilities are not told apart."""
 
+STANDS_OUT = -float(np.log(0.01))
+"""Who has more evidence than this against it alone says nothing of the trend of others."""
+
 SEASONAL = 1e-6
 """A season of a customer's own that is less probable is not reckoned with."""
 
@@ -104,8 +107,10 @@ def watch(bought: Bought, key: Ints, industry: Ints, start: int, end: int, half_
     r, alpha, *_ = timing.params
     own = own_seasons(*_months(past, clock, start), season / 12 * YEAR, r, alpha * DAYS_PER_UNIT)
     window = _Window.of(start, end)
-    trend = _trends(now, found, own, window, clock, industry[key])
-    return _least_probable(_stretches(now, window), found, own, window, clock, trend)
+    stretches = _stretches(now, window)
+    alone = _least_probable(stretches, found, own, window, clock, np.ones((key.size, window.first.size)))
+    trend = _trends(now, found, own, window, clock, industry[key], alone.evidence < STANDS_OUT)
+    return _least_probable(stretches, found, own, window, clock, trend)
 
 
 def _months(past: Bought, clock: Clock, start: int) -> tuple[Array, Array]:
@@ -118,13 +123,22 @@ def _months(past: Bought, clock: Clock, start: int) -> tuple[Array, Array]:
     return bought, total[-1] - total[past.first() - clock.first]
 
 
-def _trends(now: Bought, found: Rhythms, own: OwnSeasons, window: _Window, clock: Clock, industry: Ints) -> Array:
-    """The pace of the others relative to what was expected of them, shape (k, segments); nobody counts for itself."""
+def _trends(
+    now: Bought,
+    found: Rhythms,
+    own: OwnSeasons,
+    window: _Window,
+    clock: Clock,
+    industry: Ints,
+    usual: NDArray[np.bool_],
+) -> Array:
+    """The pace of the others relative to what was expected of them, shape (k, segments); nobody counts for itself, nor
+    who stands out."""
     everyone, pieces = np.full(now.customers, window.first[0]), int(window.piece[-1]) + 1
-    each = (found.rate * found.alive)[:, None] * window.time(clock, everyone) * own.levels()[:, window.month]
+    each = (found.rate * found.alive * usual)[:, None] * window.time(clock, everyone) * own.levels()[:, window.month]
     expected, observed = window.by(window.piece, each, pieces), np.zeros((now.customers, pieces))
     segment = np.searchsorted(window.first, now.day, side="right") - 1
-    np.add.at(observed, (now.customer, window.piece[segment]), 1)
+    np.add.at(observed, (now.customer, window.piece[segment]), 1.0 * usual[now.customer])
     company = (observed.sum(0) - observed + COMPANY_USUAL) / (expected.sum(0) - expected + COMPANY_USUAL)
     bought, due = observed.sum(1), (expected * company).sum(1)
     theirs, expected_of_them = (np.bincount(industry, each)[industry] - each for each in (bought, due))

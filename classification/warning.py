@@ -2,8 +2,8 @@
 
 Who is key is asked at the beginning of the watched window, so that a fall does not take a customer off the list. How
 unlikely it is that so little was bought (`expectation`) is no p-value yet: its calibration is what the same method
-finds on earlier dates, the placebo months, with nothing but what was known then. A customer who never came back after
-a placebo window had left: it is no placebo and does not count (what came of it is known today). Up to the ninetieth
+finds on earlier dates, the placebo months, with nothing but what was known then. Who hardly bought any more after a
+placebo window had left: it is no placebo and does not count (what came of it is known today). Up to the ninetieth
 percentile of the placebos a p-value is a rank; beyond it stands an exponential tail, fitted to the tenth above, since a
 rank among a thousand is never small enough to be told apart in a hundred tests. Among all key customers judged this
 month the procedure of Benjamini & Hochberg (1995) holds the share of false alarms.
@@ -80,6 +80,7 @@ class WarningSettings(Config):
     q: Part = 0.10
     placebo_months: Days = 12
     return_days: Days = 180
+    stays: Part = 0.1
     history_days: Days = 90
     fewest_placebos: Annotated[int, Field(ge=50)] = 200
     contact_days: Days = 90
@@ -156,13 +157,18 @@ def placebo_dates(purchases: PurchaseDays, as_of: date, settings: WarningSetting
 
 
 def placebo_evidence(months: Sequence[Month], bought: Bought, settings: WarningSettings) -> Array:
-    """The evidence of the key customers of earlier months who were customers then and came back later, shape (n,).
+    """The evidence of the key customers of earlier months who were customers then and stayed so, shape (n,).
 
-    bought: the days with a purchase as they are known today.
+    bought: the days with a purchase as they are known today. Stayed: in the `return_days` after its window a customer
+    bought at least `stays` times as often as in the year before it.
     """
-    last, found = bought.last(), [np.empty(0)]
+    found = [np.empty(0)]
     for month in months:
-        kept = (month.watched.alive >= settings.fewest_alive) & (last[month.key] >= day_number(month.as_of))
+        end = day_number(month.as_of)
+        start = end - settings.window_days
+        after = bought.between(end, end + settings.return_days).counts[month.key] / settings.return_days
+        before = bought.between(start - YEAR, start).counts[month.key] / YEAR
+        kept = (month.watched.alive >= settings.fewest_alive) & (after >= settings.stays * before) & (after > 0)
         found.append(month.watched.evidence[kept])
     return np.concatenate(found)
 
