@@ -32,8 +32,8 @@ COMPANY_USUAL, INDUSTRY_USUAL = 100.0, 200.0
 TINY = 1e-300
 """Smaller probabilities are not told apart."""
 
-STANDS_OUT = -float(np.log(0.01))
-"""Who has more evidence than this against it alone says nothing of the trend of others."""
+SET_ASIDE = 0.1
+"""Of each industry, the customers with most evidence against them alone say nothing of its trend: some have left."""
 
 SEASONAL = 1e-6
 """A season of a customer's own that is less probable is not reckoned with."""
@@ -109,7 +109,7 @@ def watch(bought: Bought, key: Ints, industry: Ints, start: int, end: int, half_
     window = _Window.of(start, end)
     stretches = _stretches(now, window)
     alone = _least_probable(stretches, found, own, window, clock, np.ones((key.size, window.first.size)))
-    trend = _trends(now, found, own, window, clock, industry[key], alone.evidence < STANDS_OUT)
+    trend = _trends(now, found, own, window, clock, industry[key], _usual(alone.evidence, industry[key]))
     return _least_probable(stretches, found, own, window, clock, trend)
 
 
@@ -132,8 +132,7 @@ def _trends(
     industry: Ints,
     usual: NDArray[np.bool_],
 ) -> Array:
-    """The pace of the others relative to what was expected of them, shape (k, segments); nobody counts for itself, nor
-    who stands out."""
+    """The pace of the usual others relative to what was expected of them, shape (k, segments)."""
     everyone, pieces = np.full(now.customers, window.first[0]), int(window.piece[-1]) + 1
     each = (found.rate * found.alive * usual)[:, None] * window.time(clock, everyone) * own.levels()[:, window.month]
     expected, observed = window.by(window.piece, each, pieces), np.zeros((now.customers, pieces))
@@ -144,6 +143,16 @@ def _trends(
     theirs, expected_of_them = (np.bincount(industry, each)[industry] - each for each in (bought, due))
     mine = (theirs + INDUSTRY_USUAL) / (expected_of_them + INDUSTRY_USUAL)
     return np.asarray((company * mine[:, None])[:, window.piece])
+
+
+def _usual(evidence: Array, industry: Ints) -> NDArray[np.bool_]:
+    """All but SET_ASIDE of each industry, shape (k,)."""
+    order = np.lexsort((-evidence, industry))
+    size = np.bincount(industry)[industry[order]]
+    place = np.arange(order.size) - np.searchsorted(industry[order], industry[order])
+    usual = np.empty(order.size, bool)
+    usual[order] = place >= np.rint(SET_ASIDE * size)
+    return usual
 
 
 def _stretches(now: Bought, window: _Window) -> _Stretches:
