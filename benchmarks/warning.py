@@ -35,9 +35,10 @@ from classification.warning import (
     watch_month,
 )
 from features.company import Company
+from features.tables.breaks import SHARE
 from features.tables.merges import read_merges
 from features.tables.privacy import load_pseudonyms
-from features.tables.simulate import SHARE, simulate
+from features.tables.simulate import simulate
 from features.tables.sources import load_source
 from features.workspace import Workspace
 from serving.steps import Job
