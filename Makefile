@@ -53,7 +53,9 @@ check: setup-dev ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench-reclassify: ## a month of 1 M customers, from ready feature rows; ARGS=--quick for a small run
 bench-ingest: ## ingest of 50 M lines beside a plain copy; ARGS=--quick for a small run
+bench-warning: ## false and missed alarms of the early warning; ARGS=--quick for a small run
 bench-segments: ## how stable the segments are, and who keeps theirs; ARGS=--quick for a small run
 bench-models: ## churn and value beside their baselines, segments, cases; ARGS=--quick for a small run
 bench-features: ## the feature engine beside SQL, Polars, pandas; ARGS=--quick for a small run

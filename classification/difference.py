@@ -33,7 +33,7 @@ def _of_rule(old: Dimension, new: Dimension, money: Money) -> Iterator[str]:
     for class_, words in after.items():
         if class_ not in before:
             yield f"{class_} ({new.name_of(class_)}) is new: {words}"
-        elif words != before[class_]:
+        elif words != before[class_] and not _same_conditions(old, new, class_):
             yield f"{class_}: {words}; was {before[class_]}"
         if class_ in before and new.name_of(class_) != old.name_of(class_):
             yield f"{class_} is called {new.name_of(class_)}, was {old.name_of(class_)}"
@@ -41,6 +41,12 @@ def _of_rule(old: Dimension, new: Dimension, money: Money) -> Iterator[str]:
     order = [[each for each in d.rule.classes if each in before and each in after] for d in (old, new)]
     if order[0] != order[1]:
         yield f"order: {', '.join(order[1])}; was {', '.join(order[0])}"
+
+
+def _same_conditions(old: Dimension, new: Dimension, class_: str) -> bool:
+    """Whether a class of a list has the same conditions, in another order at most."""
+    was, now = (each.first_match.get(class_) if each.first_match else None for each in (old, new))
+    return was is not None and was == now
 
 
 def _of_change(old: Dimension, new: Dimension, money: Money) -> Iterator[str]:

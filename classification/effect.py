@@ -39,7 +39,7 @@ def effect(folder: Path, old: Scheme, new: Scheme) -> Effect:
     moves, lacking, changed = {}, {}, np.zeros(facts.size, bool)
     for name, dimension in new.dimensions.items():
         before = old.dimensions.get(name)
-        if before is None or before == dimension:
+        if before is None or (before.rule == dimension.rule and before.rule.classes == dimension.rule.classes):
             continue
         wanted = _looks_at(before) | _looks_at(dimension)
         if absent := wanted - set(facts.numbers) - set(facts.texts):

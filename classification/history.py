@@ -116,9 +116,10 @@ def _of(month: Month, customer: str) -> PastMonth | None:
 
 
 def _rows(path: Path, customer: str, columns: list[str]) -> pa.Table:
-    """A customer's rows, from the row groups that can have them."""
+    """A customer's rows, from the row groups that can have them; texts stay numbered, which reads them faster."""
+    mine = pc.field("customer_id") == customer
     try:
-        return pq.read_table(path, columns=columns, filters=pc.field("customer_id") == customer)
+        return pq.read_table(path, columns=columns, filters=mine, read_dictionary=columns)
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, error) from None
 

@@ -50,12 +50,13 @@ def reclassify(
     decisions: Sequence[Decision] = (),
     restate: bool = False,
     progress: Progress = silent,
+    told: bool = True,
 ) -> MonthlyRun:
     """Grade a month, all or nothing; what is there already stays as it is, to the byte.
 
     releases: that of the month before (None: there is none, or it is not at hand) and the one that grades. Raises
     InputError where the month was graded from something else, or where a later one stands on it; with `restate` the
-    last month is graded again.
+    last month is graded again. told: whether every score is given its reasons.
     """
     live, scores = score_base(releases[1], bases.now, origin)
     before = month_before(workspace, bases.now.as_of)
@@ -68,7 +69,7 @@ def reclassify(
     graded = live.grade(bases.now.rows, bases.now.texts, earlier, decisions, scores)
     folder = workspace.months / name
     with staged(folder) as new:
-        write_snapshot(new, workspace, live, bases.now, graded, progress)
+        write_snapshot(new, workspace, live, bases.now, graded, progress, told)
         changes = SCHEMA.empty_table()
         if before and earlier:
             changes = explain_changes(compare(before, releases[0], live, bases, graded), earlier, graded)

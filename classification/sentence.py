@@ -31,7 +31,7 @@ def change_sentences(
         key = dimension.given.attribute or dimension.given.trait or ""
         return _beside(dimension.title, _words(new, key), _words(old, key), np.ones(new.size, bool))
     names = sorted(name for name in dimension.rule.facts if name in old.numbers and name in new.numbers)
-    moved = np.array([_other(old.numbers[n], new.numbers[n]) for n in names]).reshape(-1, new.size)
+    moved = np.array([_other(old.numbers[n], new.numbers[n]) for n in names]).reshape(len(names), new.size)
     told = moved | ~moved.any(axis=0)
     told &= np.cumsum(told, axis=0) <= MOST_FACTS
     parts = [

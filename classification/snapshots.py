@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from classification.caution import cautions
 from classification.grade import BASES, RANKED, Graded, GradingSnapshot, LiveSet, score_base
 from classification.months import months, read_earlier, write_notes
-from classification.reasons import reasons
+from classification.reasons import SCHEMA, reasons
 from classification.scheme import Scheme, read_scheme
 from classification.stability import Decision
 from features.catalogue import POSITION
@@ -57,18 +57,24 @@ def classify(
 
 
 def write_snapshot(
-    folder: Path, workspace: Workspace, live: LiveSet, base: Snapshot, graded: Graded, progress: Progress = silent
+    folder: Path,
+    workspace: Workspace,
+    live: LiveSet,
+    base: Snapshot,
+    graded: Graded,
+    progress: Progress = silent,
+    told: bool = True,
 ) -> None:
     """The files of a graded base, into a staged folder.
 
     grades.parquet has a row per customer, and says whether it objects to marketing today; reasons.parquet has the
-    reasons of each score.
+    reasons of each score, where they are to be told: they take longer than all the rest.
     """
     objected = read_consents(workspace.tables).no_marketing
     table = _as_table(live, base, graded)
     table = table.append_column("no_marketing", pa.array([id_ in objected for id_ in base.ids], pa.bool_()))
     pq.write_table(table, folder / "grades.parquet", compression="zstd", row_group_size=ROW_GROUP)
-    why = reasons(live, base, graded, progress)
+    why = reasons(live, base, graded, progress) if told else SCHEMA.empty_table()
     pq.write_table(why, folder / "reasons.parquet", compression="zstd", row_group_size=ROW_GROUP)
     arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
     np.savez(folder / "ranks.npz", **arrays)

@@ -88,7 +88,8 @@ class Comparison:
     @property
     def same_scheme(self) -> bool:
         """Whether both were graded by one scheme, so that only its cut-offs can have moved."""
-        return self.views[0].scheme == self.views[1].scheme
+        old, new = (view.scheme.model_dump_json() for view in self.views)  # in which the order of classes counts
+        return old == new
 
 
 def explain_changes(compared: Comparison, earlier: Earlier, graded: Graded) -> pa.Table:

@@ -62,6 +62,11 @@ class Workspace:
         return self.home / "decisions"
 
     @property
+    def exports(self) -> Path:
+        """What was handed over to other systems: a ledger per target. The files themselves lie elsewhere."""
+        return self.home / "exports"
+
+    @property
     def store(self) -> Path:
         """The online store, one file per grading snapshot."""
         return self.home / "store"

@@ -18,6 +18,7 @@ from features.errors import InputError
 from serving import (
     drift_commands,
     event_commands,
+    export_commands,
     history_commands,
     identity_commands,
     override_commands,
@@ -61,6 +62,7 @@ scheme_commands.register(app)
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(worklist_commands.app, name="worklist")
 history_commands.register(app)
+export_commands.register(app)
 
 
 def main() -> None:
@@ -229,7 +231,7 @@ def reclassify(
     from serving import show
 
     with open_job(source, home) as job:
-        done = job.reclassify(month, version, bool(restate))
+        done = job.reclassify(month, version, restate)
     out.print(show.classes(done.month.folder, done.live))
     out.print(show.monthly(done), markup=False)
 

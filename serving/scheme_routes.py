@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from classification.forward import forward_code
 from classification.grade import class_name
+from classification.scheme import Scheme, load_scheme
 from classification.wording import Money, hold_words, move_words, rule_words
 from features.errors import InputError
 from features.workspace import finite
@@ -90,7 +92,7 @@ def decode(
     """Its classes with their names; a code of an older version is mapped forward to the live one."""
     now = live.scorer.live.scheme
     try:
-        mapped = code if read_as in (None, now.version) else forward_code(code, read_as or "", now)
+        mapped = code if read_as in (None, now.version) else forward_code(code, read_as or "", now, _older)
         classes = now.decode(mapped)
     except ValueError:
         wanted = "the codes of this version look otherwise: GET /v1/scheme tells its levels and classes"
@@ -100,6 +102,12 @@ def decode(
     named = {n: {"code": c, "name": class_name(live.scorer.live, n, c)} for n, c in classes.items()}
     said = {"code": mapped, "scheme": now.version, "read_as": read_as or now.version}
     return JSONResponse(said | {"classes": named})
+
+
+@lru_cache(maxsize=16)
+def _older(version: str) -> Scheme:
+    """A scheme of configs/schemes; read once, for it never changes."""
+    return load_scheme(version)
 
 
 def _dimension(live: Service, name: str) -> dict[str, object]:

@@ -225,11 +225,11 @@ class Job:
         drift_report(self.workspace, release, base.as_of, folder, self.progress)
         return live, folder
 
-    def reclassify(self, month: str | None = None, version: int | None = None, restate: bool = False) -> MonthlyRun:
+    def reclassify(self, month: str | None = None, version: int | None = None, restate: str = "") -> MonthlyRun:
         """A month graded beside the one before, by the champion or another version; the store gets the result, and the
         report is written.
 
-        month: by default the last that the data cover whole.
+        month: by default the last that the data cover whole; restate: why one that was graded is graded again.
         """
         report = self.report()
         name, as_of = self._month(month, data_end(report))
@@ -243,7 +243,10 @@ class Job:
             self.source.name, report["key"], company, release.about["horizon_days"], release.about["active_days"]
         )
         decisions = decisions_for(self.workspace, release, bases.now)
-        done = grade_month(self.workspace, name, (old, release), bases, origin, decisions, restate, self.progress)
+        done = grade_month(self.workspace, name, (old, release), bases, origin, decisions, bool(restate), self.progress)
+        if restate and done.written:
+            audit = open_audit(self.workspace.home, None)
+            audit.append("restate", None, restate, month=name, release=release.version)
         store.publish(self.workspace, done.live, done.month.folder, self.progress)
         drift_report(self.workspace, release, as_of, done.month.folder, self.progress)
         report_month(self, done.month.name, live=done.live)

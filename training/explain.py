@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -115,8 +116,8 @@ def sentences(reasons: Sequence[Reason], moves: str) -> list[str]:
 
 
 def _short(doc: str) -> str:
-    """The doc without what it says of null and of papers."""
-    return doc.split(";")[0].split(" (")[0].rstrip(".")
+    """The doc without how it is reckoned, what it says of null, and papers."""
+    return re.split(r"[;:]| \(", doc)[0].rstrip(".")
 
 
 def _said(value: float, unit: str, decimals: int) -> str:

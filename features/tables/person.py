@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from features.errors import InputError
 from features.tables.merges import read_merges
 from features.tables.privacy import BLANKS, Pseudonyms
@@ -71,6 +73,12 @@ def own_ids(vault: Vault, ids: Collection[str]) -> dict[str, str]:
     wanted = frozenset(ids)
     found = ((id_, name) for names in _names(vault, "names") for id_, name in names.items())
     return {id_: name for id_, name in found if id_ in wanted and name is not None}
+
+
+def read_names(vault: Vault) -> pa.Table:
+    """The way back, for exports: pseudonym (`customer_id`) → the company's own `id`, of everybody in the tables."""
+    schema = pa.schema([("customer_id", pa.string()), ("id", pa.string())])
+    return pa.concat_tables([schema.empty_table(), *(table.select(schema.names) for _, table in vault.tables("names"))])
 
 
 def restricted_people(vault: Vault) -> list[Person]:

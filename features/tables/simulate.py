@@ -3,8 +3,8 @@
 The customers are drawn so that what models look for is there to be found: purchase rates are gamma distributed and
 spend is log-normal (both heavy-tailed, business customers above consumers); customers come over time and lapse at
 random; some buy regularly, some by season, some seldom; visits announce purchases; a few lines are dirty, as real
-exports are; some have a second number. Each table draws from a random stream of its own, so that adding one leaves the
-others as they were.
+exports are; some have a second number; a few strong ones break off. Each table draws from a random stream of its own,
+so that adding one leaves the others as they were.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.tables.breaks import STRONG_RATE, Breaks, lost, plan_breaks, truth, without
 from features.tables.clientele import Clientele
 from features.tables.dealings import dealings
 from features.tables.people import Accounts, contacts, plan_accounts, refusals
@@ -56,11 +57,12 @@ class _People:
     return_rate: Floats
 
 
-def simulate(folder: Path, customers: int = 2_000, seed: int = 7) -> None:
+def simulate(folder: Path, customers: int = 2_000, seed: int = 7, breaks: float = 0.0) -> None:
     """Write the company's raw tables, as its own systems would export them, into `folder` (all or nothing).
 
     customers.csv, items.csv, orders.csv (a row per line), returns.csv, visits.csv, the tables of `dealings`; and, what
-    the company does not know, truth/same_customer.csv: which numbers are one customer's. Same arguments, same bytes.
+    the company does not know, truth/same_customer.csv: which numbers are one customer's; truth/breaks.csv: who suddenly
+    orders less, from when on, and who lapsed. breaks: of the strong customers who break. Same arguments, same bytes.
     """
     people = _people(customers, np.random.default_rng([seed, 1]))
     orders = _orders(people, np.random.default_rng([seed, 2]))
@@ -72,15 +74,18 @@ def simulate(folder: Path, customers: int = 2_000, seed: int = 7) -> None:
     known = known.join(refusals(accounts, np.random.default_rng([seed, 11])))
     mail = known["no_marketing"].to_numpy()[:customers] == "no"
     clients = Clientele(people.business, mail, people.joined, people.left, FIRST_DAY, DAYS)
+    broken = _breaks(people, breaks, np.random.default_rng([seed, 12]))
     tables = {
         "customers": _customer_table(people, accounts, np.random.default_rng([seed, 5])).join(known),
         "items": items[["item", "description", "category"]],
         "returns": _returns(people, lines, np.random.default_rng([seed, 6])),
-        "visits": _visits(people, orders, accounts, np.random.default_rng([seed, 7])),
+        "visits": _visits(people, orders, accounts, broken, np.random.default_rng([seed, 7])),
         "orders": _with_dirt(_order_table(lines), np.random.default_rng([seed, 8])),
         "truth/same_customer": _same_customer(accounts),
         **{name: _exported(table, accounts) for name, table in dealings(clients, lines, seed).items()},
+        "truth/breaks": _changes(people, broken, accounts),
     }
+    tables = without(tables, 100_000 + np.flatnonzero(lost(broken, orders, np.random.default_rng([seed, 13]))))
     with staged(folder) as new:
         (new / "truth").mkdir()
         for name, table in tables.items():
@@ -214,7 +219,9 @@ def _returns(people: _People, lines: pd.DataFrame, rng: np.random.Generator) -> 
     )
 
 
-def _visits(people: _People, orders: pd.DataFrame, accounts: Accounts, rng: np.random.Generator) -> pd.DataFrame:
+def _visits(
+    people: _People, orders: pd.DataFrame, accounts: Accounts, broken: Breaks, rng: np.random.Generator
+) -> pd.DataFrame:
     """Visits to the web shop: some shortly before orders, some for nothing, some by people who never buy."""
     before = orders.loc[np.repeat(np.arange(len(orders)), rng.poisson(0.9, len(orders)))]
     lead = before["minute"] - (rng.exponential(6 * 1440, len(before))).astype(int)
@@ -226,6 +233,7 @@ def _visits(people: _People, orders: pd.DataFrame, accounts: Accounts, rng: np.r
     minute = np.concatenate([lead, idle_minute]).astype(int)
     visits = pd.DataFrame({"customer": customer, "minute": minute, "pages": 1 + rng.geometric(0.25, customer.size)})
     visits = visits[visits["minute"].between(0, DAYS * 1440 - 1)].sort_values(["minute", "customer"], kind="stable")
+    visits = visits[~lost(broken, visits, rng)]
     return pd.DataFrame(
         {
             "customer_no": _numbers(accounts.of(visits["customer"].to_numpy(), visits["minute"].to_numpy())),
@@ -269,6 +277,19 @@ def _exported(dealt: pd.DataFrame, accounts: Accounts) -> pd.DataFrame:
         for name in (name for name in map(str, dealt) if name.endswith(ending)):
             written[name] = np.where(dealt[name] < 0, "", write(dealt[name].to_numpy()))
     return written
+
+
+def _breaks(people: _People, share: float, rng: np.random.Generator) -> Breaks:
+    strong = people.business & (people.rate >= STRONG_RATE)
+    return plan_breaks(strong, people.joined, people.left, DAYS, share, rng)
+
+
+def _changes(people: _People, broken: Breaks, accounts: Accounts) -> pd.DataFrame:
+    """Who broke off or lapsed, under the number it had that day."""
+    found = truth(broken, people.joined, people.left, DAYS)
+    numbers = _numbers(accounts.of(found["customer"].to_numpy(), found["day"].to_numpy() * 1440))
+    days = _days(found["day"].to_numpy())
+    return pd.DataFrame({"customer_no": numbers, "broke_on": days, "factor": found["factor"], "kind": found["kind"]})
 
 
 def _with_dirt(orders: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -137,7 +137,7 @@ def test_places_are_those_of_the_customers() -> None:
 
 
 LIFECYCLE = """
-version: "2026-99"
+version: "2099-12"
 code: "{life}"
 dimensions:
   life:

@@ -133,11 +133,11 @@ def _months_of(lines: pd.DataFrame) -> pd.Series:
 
 
 @pytest.mark.real
-def test_a12_seasonal_buyers_come_back_in_the_same_month_of_other_years(essec: Ran) -> None:
+def test_a12_seasonal_buyers_come_back_in_the_same_month_of_other_years(essec_years: Ran) -> None:
     """Eleven years of ESSEC: each seasonal customer bought in some calendar month in two years at least, and six tenths
     of its purchases or more in one quarter; nobody else of four purchases did both."""
-    grades = pq.read_table(essec.folder / "grades.parquet").to_pandas().set_index("customer_id")
-    events = pq.read_table(essec.workspace.tables / "events.parquet").to_pandas()
+    grades = pq.read_table(essec_years.folder / "grades.parquet").to_pandas().set_index("customer_id")
+    events = pq.read_table(essec_years.workspace.tables / "events.parquet").to_pandas()
     lines = events[(events["kind"] == "purchase") & (events["day"] < grades["as_of"].iloc[0])]
     recurring = _months_of(lines).reindex(grades.index).fillna(0)
     quarter = pd.to_datetime(lines["day"]).dt.quarter
@@ -150,8 +150,8 @@ def test_a12_seasonal_buyers_come_back_in_the_same_month_of_other_years(essec: R
 
 
 @pytest.mark.real
-def test_a12_what_is_too_short_for_seasons_says_so(online_retail: Ran, essec: Ran) -> None:
+def test_a12_what_is_too_short_for_seasons_says_so(online_retail: Ran, essec_years: Ran) -> None:
     """Two years of Online Retail show each month twice at most; eleven years are enough."""
     (said,) = read_json(online_retail.folder / "snapshot.json")["cautions"]
     assert said.startswith("behaviour: the data cover 2.0 years")
-    assert read_json(essec.folder / "snapshot.json")["cautions"] == []
+    assert read_json(essec_years.folder / "snapshot.json")["cautions"] == []

@@ -28,7 +28,7 @@ from features.population import Ranks
 from features.workspace import Workspace, write_json
 
 SCHEME = """
-version: "2026-98"
+version: "2099-11"
 code: "{value}{churn}"
 dimensions:
   value:
@@ -79,7 +79,7 @@ def changes(old: Side, new: Side, schemes: tuple[Scheme, Scheme] | None = None, 
 
 def told(change: Change, schemes: tuple[Scheme, Scheme] | None = None) -> str:
     said = PastClass(change.after, change.raw_after, None if change.after == change.raw_after else change.kind)
-    month = PastMonth("2026-10", date(2026, 11, 1), 1, "2026-98", "A1", {change.dimension: said}, [change])
+    month = PastMonth("2026-10", date(2026, 11, 1), 1, "2099-11", "A1", {change.dimension: said}, [change])
     return "\n".join(account(month, schemes or (scheme(), scheme())))
 
 
@@ -185,7 +185,7 @@ def month(workspace: Workspace, name: str, rows: list[dict[str, object]], change
     reasons = {"customer_id": ["a", "b"], "task": ["churn"] * 2, "rank": [1, 1], "feature": ["x", "y"]}
     pq.write_table(pa.table({**reasons, "reason": ["because", "why not"]}), folder / "reasons.parquet")
     as_of = date.fromisoformat(f"{name}-28")
-    said = {"id": name, "as_of": str(as_of), "release": 3, "scheme": "2026-98", "before": None}
+    said = {"id": name, "as_of": str(as_of), "release": 3, "scheme": "2099-11", "before": None}
     write_json(folder / "month.json", said)
 
 
@@ -203,7 +203,7 @@ def test_a_history_has_the_months_that_know_the_customer(tmp_path: Path) -> None
     month(workspace, "2026-10", [mine, other], [moved, {**moved, "customer_id": "b"}, lost])
     found = history(workspace, "a")
     assert [(each.month, each.release, each.scheme, each.code) for each in found] == [
-        ("2026-09", 3, "2026-98", "A1"), ("2026-10", 3, "2026-98", "A1"),
+        ("2026-09", 3, "2099-11", "A1"), ("2026-10", 3, "2099-11", "A1"),
     ]  # fmt: skip
     assert found[1].classes == {"value": PastClass("A", "B", "override"), "churn": PastClass("1", "1", None)}
     assert [change.shares for change in found[1].changes] == [

@@ -135,7 +135,8 @@ def test_a_restated_month_takes_the_place_of_the_old(sample: Ran, tmp_path: Path
     with pytest.raises(InputError, match="a month that was graded does not change"):
         job.reclassify("2026-10")
     assert contents(job.workspace.months / "2026-10") == before
-    assert job.reclassify("2026-10", restate=True).written
+    assert job.reclassify("2026-10", restate="the regions were wrong").written
+    assert "the regions were wrong" in (job.workspace.home / "audit.jsonl").read_text()
     assert contents(job.workspace.months / "2026-10") != before and contents(job.workspace.months / "2026-09") == first
 
 

@@ -142,9 +142,9 @@ BAD = {
         ["other conditions for Q than those of L and A"],
     ),
     "two of one name": ("F: first purchase, ", "F: repeat, ", ["a name of its own for each class", "'repeat'"]),
-    "a text in two classes": ("S: [shop, store]", "S: [shop, web]", ["'web' in one class, not in W and S"]),
+    "a text in two classes": ("S: [shop, store]", "S: [shop, web]", ["found 'web' for W and for S"]),
     "moves to nowhere": ("P: [F, R]", "P: [F, Z]", ["moves from each of the classes"]),
-    "a margin without bounds": ("hold: {months: 2}", "hold: {margin: 2}", ["hold.margin with at_least only"]),
+    "a margin without bounds": ("hold: {months: 2}", "hold: {margin: 2}", ["other ways than at_least"]),
     "class twice": ("      F: {orders: 1}\n", "      P: {orders: 1}\n", ["the key 'P' twice"]),
     "two ways": (
         "    share: {fact: value,",

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classification.conditions import Conditions, unreachable
 from classification.facts import Facts
-from classification.scheme import Dimension, Scheme, read_scheme
+from classification.scheme import CURRENT, Dimension, Scheme, load_scheme, read_scheme, scheme_text
+from classification.soundness import file_flaws, scheme_digest, text_flaws
 from features.config import find_flaws
 from features.errors import InputError
 from features.texts import Texts
+from tests.conftest import ROOT
 
 SMALL = """
 version: "2026-12"
@@ -79,7 +85,7 @@ def _some_place(tree: Any, data: st.DataObject) -> tuple[Any, Any]:
     return places[data.draw(st.integers(0, len(places) - 1))]
 
 
-def _mutate(tree: Any, data: st.DataObject) -> None:
+def mutate(tree: Any, data: st.DataObject) -> None:
     container, key = _some_place(tree, data)
     what = data.draw(st.sampled_from(["replace", "copy", "delete", "rename", "add", "turn"]))
     if what == "replace":
@@ -158,14 +164,14 @@ def holds(scheme: Scheme) -> None:
             assert scheme.decode(scheme.coding.encode(own)) == own
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_a_scheme_holds_or_is_refused_by_its_place(data: st.DataObject) -> None:
     """Whatever is changed in a file: no class is out of reach, nobody is left out, nothing is defined twice."""
     tree = yaml.safe_load(SMALL)
     for _ in range(data.draw(st.integers(1, 3))):
         if _places(tree):
-            _mutate(tree, data)
+            mutate(tree, data)
     text = yaml.safe_dump(tree, sort_keys=False)
     flaws = find_flaws(Scheme, text, "the file")
     try:
@@ -189,3 +195,67 @@ def test_a_torn_file_is_refused(at: int, gone: int, instead: str) -> None:
         assert error.place.startswith("the file") and error.found and error.wanted
     else:
         holds(scheme)
+
+
+def test_a44_one_version_has_one_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class twice in a file, a version in two files, a version that was released otherwise: each fails the check.
+
+    A comment, or a default that is written out, is no other content.
+    """
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "configs/schemes"
+    shutil.copytree(ROOT / "configs/schemes", folder)
+    path = folder / f"{CURRENT}.yaml"
+    scheme, text = load_scheme(CURRENT), scheme_text(CURRENT)
+    released = {CURRENT: {scheme_digest(scheme): "a.customer-scorer version 1"}}
+    assert file_flaws(path, released) == []
+    path.write_text(text.replace("of: customers, top: {A: 0.05", "top: {A: 0.050") + "# more\n")
+    assert file_flaws(path, released) == []
+    path.write_text(text.replace("A: 0.05", "A: 0.06"))
+    (flaw,) = file_flaws(path, released)
+    assert "released with other content (a.customer-scorer version 1)" in flaw.found
+    assert f"scoring scheme new VERSION --from {CURRENT}" in flaw.cure
+    (folder / f"{CURRENT}.yml").write_text(text)
+    (flaw,) = file_flaws(path, {})
+    assert f"which configs/schemes/{CURRENT}.yml defines otherwise" in flaw.found
+    path.write_text(text.replace("{A: 0.05, B: 0.20", "{A: 0.05, A: 0.06, B: 0.20"))
+    (flaw,) = file_flaws(path, {})
+    assert "the key 'A' twice" in flaw.found
+
+
+def test_every_flaw_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    """One letter for each, by its place; nobody mends a file one error at a time."""
+    text = SMALL.replace("B: 0.20", "B: 0.02").replace("R: {}", "R: {orders: 9}").replace("2: 0.4", "2: 0.9")
+    text = text.replace("margin: 0.03", "margin: .inf").replace("title: Segment\n", "titel: Segment\n")
+    places = {flaw.place for flaw in find_flaws(Scheme, text, "f")}
+    wanted = ["value.share.top.B", "way.first_match.R", "churn.at_least.bounds.2", "churn.hold.margin"]
+    assert places == {f"f: dimensions.{each}" for each in [*wanted, "segment.title", "segment.titel"]}
+    flaws = text_flaws(SMALL.replace("spend_365d", "spend_356d").replace("top_channel", "channel"), tmp_path / "x", {})
+    said = "\n".join(flaw.letter() for flaw in flaws)
+    for words in ("the fact 'spend_356d'", "Did you mean 'spend_365d'?", "the trait 'channel'", "'x', as the file"):
+        assert words in said
+    assert "forward.value" in said and "the class D" in said
+
+
+RULES: dict[str, tuple[dict[str, Conditions], dict[str, str]]] = {
+    "between two": ({"A": {"x": (0, 5)}, "B": {"x": (5, 9)}, "C": {"x": (1, 8)}, "D": {}}, {"C": "A and B"}),
+    "a gap": ({"A": {"x": (0, 5)}, "B": {"x": (6, 9)}, "C": {"x": (1, 8)}, "D": {}}, {}),
+    "in a plane": (
+        {"A": {"x": (0, 9), "y": (0, 4)}, "B": {"x": (0, 9), "y": (4, 9)}, "C": {"x": 3, "y": (1, 8)}, "D": {}},
+        {"C": "A and B"},
+    ),
+    "null": ({"A": {"x": (-math.inf, math.inf), "y": 1}, "B": {"x": 1}, "C": {}}, {}),
+    "among many facts": (
+        {"A": {"x": (0, 9)}}
+        | {f"B{i}": {f"{fact}{i}": (0.0, 1.0 + i) for fact in "fgh"} for i in range(9)}
+        | {"C": {"x": 1, "f1": (3, 4)}, "D": {}},
+        {"C": "A"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_a_class_that_others_take_together_is_found(case: str) -> None:
+    """However many facts are looked at; a null fact lets a customer through."""
+    rules, lost = RULES[case]
+    assert unreachable(rules) == lost

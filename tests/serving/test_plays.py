@@ -39,7 +39,7 @@ Told = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def service(sample: Ran, pseudonyms: Pseudonyms) -> Service:
     live, _, path = sample.job.live()
-    return Service(Scorer(live, pseudonyms), Store(path), open_plays(sample.workspace, live.scheme))
+    return Service(Scorer(live, pseudonyms), Store(path), sample.workspace, open_plays(sample.workspace, live.scheme))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_the_play_is_of_the_playbook_of_now(service: Service, known: list[Any], 
     assert "play" not in (service.store.get(key["customer_id"]) or {})
     everyone = PLAYBOOK.everyone.model_copy(update={"care": "Say thank you."})
     other = PLAYBOOK.model_copy(update={"version": "2027-01", "everyone": everyone, "plays": {}})
-    later = Service(service.scorer, service.store, Plays(other, service.scorer.live.scheme))
+    later = Service(service.scorer, service.store, service.workspace, Plays(other, service.scorer.live.scheme))
     app = create_app(later)
     app.state.service = later
     play = TestClient(app).get(f"/v1/customers/{key['id']}").json()["play"]

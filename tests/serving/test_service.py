@@ -145,7 +145,18 @@ def test_the_documents_examples_are_answered(client: httpx.Client) -> None:
     for example in examples:
         answer = client.post("/v1/score", json=example).raise_for_status().json()
         assert answer["classes"]["value"]["name"]
-    assert set(document["paths"]) == {"/v1/score", "/v1/customers/{customer_id}", "/v1/release", "/healthz", "/readyz"}
+    assert set(document["paths"]) == {
+        "/v1/score",
+        "/v1/customers/{customer_id}",
+        "/v1/customers/{customer_id}/history",
+        "/v1/customers/{customer_id}/why",
+        "/v1/plays/{dimension}/{class}",
+        "/v1/scheme",
+        "/v1/scheme/decode/{code}",
+        "/v1/release",
+        "/healthz",
+        "/readyz",
+    }
 
 
 def test_the_cut_off_is_shown_with_the_class(sample: Ran, client: httpx.Client) -> None:

@@ -1,0 +1,1 @@
+"""The hand-off: classes and plays of a graded month, as files that another system imports."""
