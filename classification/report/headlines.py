@@ -54,7 +54,7 @@ def _moves(report: Report) -> Iterator[str]:
     yield f"{up:,} were promoted to a higher class of value, {down:,} demoted."
     for name in (each for each in MARKS if each in report.migrations):
         new = pc.sum(pc.equal(report.newcomers["dimension"], name)).as_py() or 0
-        yield f"{new:,} are new {name} customers, {report.migrations[name].losses[0]:,} are {name} no longer."
+        yield f"New {name} customers: {new:,}; no longer {name}: {report.migrations[name].losses[0]:,}."
     total = in_total(report.causes)
     if total.raw > total.unshared:
         parts = sorted(zip(total.shares, NAMES, strict=True), reverse=True)

@@ -47,7 +47,8 @@ def moves(period: Period, scheme: Scheme, naming: Naming) -> pa.Table:
     """A row per customer and ordered dimension who is of a higher or lower class than before, as MOVES says; within a
     dimension those who went up first, then by the larger of both spends (minor units).
 
-    kind, reason: of the last change of the class in the period; null where an override ended without a change.
+    kind, reason: of the last change of the class in the period; null where no month tells of one, as of who was not in
+    the base for a while.
     """
     parts = [_moves_in(period, name, order, naming) for name, order in ordered(scheme).items()]
     return pa.concat_tables([MOVES.empty_table(), *parts])

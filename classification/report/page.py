@@ -19,7 +19,7 @@ from training.html import bullets, image, page, section, table
 STYLE = """
 body { max-width: 68rem; } h3 { font-size: 1rem; margin: 1.6rem 0 .2rem; } .quiet { font-size: .9rem; }
 .lead li { margin: .15rem 0; } table { font-size: .9rem; } td { border-bottom: 1px solid #f0f0f0; }
-td:first-child { white-space: nowrap; }
+td:first-child { white-space: nowrap; } th { vertical-align: bottom; } th.number { white-space: normal; }
 .pair { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start; }
 .pair > * { flex: 1 1 28rem; min-width: 0; }
 .pair img, .chart img { width: 100%; } .chart { max-width: 52rem; }

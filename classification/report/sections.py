@@ -43,7 +43,8 @@ def _marks(report: Report) -> str:
             continue
         found = report.migrations[name]
         mine = report.newcomers.filter(pc.equal(report.newcomers["dimension"], name))
-        lead = f"{mine.num_rows:,} new {name} customers, {found.losses[0]:,} are no longer; {found.after[0]:,} in all."
+        lost, all_ = found.losses[0], found.after[0]
+        lead = f"New {name} customers: {mine.num_rows:,}; no longer {name}: {lost:,}; in all {all_:,}."
         rows = [
             (row["customer"], setting.named(name, row["before"]) if row["before"] in found.classes else row["before"],
              setting.whole(row["spend"]))

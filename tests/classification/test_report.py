@@ -144,7 +144,7 @@ def test_a05_new_large_and_new_stable_customers(report: Report, both: tuple[pd.D
         was, now = (set(each.index[each[f"class_{name}"] == "Y"]) for each in both)
         mine = report.newcomers.filter(pa.compute.equal(report.newcomers["dimension"], name))
         assert sorted(mine["customer"].to_pylist()) == sorted(id_[:HANDLE] for id_ in now - was) and now - was
-        said = f"{len(now - was):,} are new {name} customers, {len(was - now):,} are {name} no longer."
+        said = f"New {name} customers: {len(now - was):,}; no longer {name}: {len(was - now):,}."
         assert said in headlines(report)
     assert {"N", "U"} <= set(report.newcomers["before"].to_pylist())
 
