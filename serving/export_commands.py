@@ -11,7 +11,10 @@ from serving.options import HomeOption, MonthOption, SourceOption, WithinOption,
 from serving.privacy_commands import ByOption
 
 if TYPE_CHECKING:
+    from classification.export.base import Plays
     from classification.export.handoff import HandedOver
+    from classification.months import Month
+    from features.workspace import Workspace
 
 FormatOption = Annotated[
     str, typer.Option("--format", help="zoho, fxiaoke, csv, json, another name in configs/exports, or a YAML file")
@@ -50,8 +53,22 @@ def export(
         desk, found = open_desk(job, by), find_month(job.workspace, month)
         classes = as_classes(within, load_scheme(found.scheme), "--within")
         order = Order(target, described, found, folder, job.source.decimals, classes, full)
-        done = hand_over(job.workspace, order, desk.pseudonyms, desk.audit, progress=job.progress)
+        plays = _plays(job.workspace, found, by)
+        done = hand_over(job.workspace, order, desk.pseudonyms, desk.audit, plays, job.progress)
     out.print(_said(done, folder, described.title, found.name), markup=False)
+
+
+def _plays(workspace: Workspace, month: Month, by: str | None) -> Plays | None:
+    """What the playbook in use says; None where it is for classes of another scheme."""
+    from classification.export.plays import plays_in
+    from classification.playbook_use import note_playbook, playbook_in_use
+    from classification.worklists import due_visits, read_base
+
+    playbook = playbook_in_use(workspace)
+    if month.scheme not in playbook.schemes:
+        return None
+    note_playbook(workspace, playbook, by, "first used by an export")
+    return plays_in(playbook, due_visits(read_base(workspace, month), playbook, month.as_of))
 
 
 def _said(done: HandedOver, folder: Path, title: str, month: str) -> str:

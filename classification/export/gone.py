@@ -40,15 +40,11 @@ def left(ledger: Ledger, base: Base, people: People) -> pa.Table:
     objects = people.consents.no_profiling
     if ledger.erased:
         found |= dict.fromkeys(objects - found.keys())
-    said = [
-        {
-            "customer_id": id_,
-            "file": file,
-            "why": OBJECTS if id_ in objects else MERGED if id_ in people.merges else UNGRADED,
-            "into": people.merges.get(id_),
-        }
-        for id_, file in sorted(found.items())
-    ]
+    said = []
+    for id_, file in sorted(found.items()):
+        why = OBJECTS if id_ in objects else MERGED if id_ in people.merges else UNGRADED
+        into = people.merges[id_] if why == MERGED else None
+        said.append({"customer_id": id_, "file": file, "why": why, "into": into})
     return pa.Table.from_pylist(said, ROWS)
 
 

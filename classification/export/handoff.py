@@ -122,8 +122,8 @@ def _parted(base: Base, target: Target) -> Iterator[tuple[str, Base]]:
 
 
 def _part(name: str, base: Base, order: Order, ledger: Ledger, pseudonyms: Pseudonyms) -> _Part:
-    """Chosen are those within whose row is new or another one, all of them for a full export; and those outside whom
-    the target has with another row, or what it has would be no longer true."""
+    """Chosen are those within whose row is new or another one, or all of them for a full export; and of those outside
+    whom the target has with another row, for what it has of them would be no longer true."""
     file = order.target.files[name]
     held = can_hold(base.ids, order.target, file.id)
     base = base.rows(held)

@@ -18,6 +18,7 @@ from classification.export.handoff import HandedOver, hand_over
 from classification.export.target import Target, load_target
 from classification.months import Month, find_month
 from classification.scheme import CURRENT, load_scheme
+from features.company import Company
 from features.config import read_config
 from features.tables.audit import Audit
 from features.tables.consents import OBJECTIONS
@@ -47,9 +48,9 @@ def grade(workspace: Workspace, pseudonyms: Pseudonyms, name: str, customers: Ma
         row = {"customer_id": pseudonyms.of(own), "as_of": as_of, "code": SCHEME.coding.encode(classes)}
         row |= {f"class_{dimension}": class_ for dimension, class_ in classes.items()}
         scores = {"score_churn": said.get("churn_is", 0.25), "score_value": 123_456.4, "percentile_churn": 37.5}
-        rows.append(row | scores | {"notes": None, "no_marketing": False})
+        rows.append(row | scores | {"service_cost_365d": 0.0, "notes": None, "no_marketing": False})
     empty = {"customer_id": "", "as_of": as_of, "code": "", "score_churn": 0.0, "score_value": 0.0}
-    like = empty | {"percentile_churn": 0.0, "notes": "", "no_marketing": False}
+    like = empty | {"percentile_churn": 0.0, "service_cost_365d": 0.0, "notes": "", "no_marketing": False}
     like |= {f"class_{dimension}": "" for dimension in SCHEME.dimensions}
     schema = pa.Table.from_pylist([like]).schema
     folder = workspace.months / name
@@ -58,6 +59,7 @@ def grade(workspace: Workspace, pseudonyms: Pseudonyms, name: str, customers: Ma
     pq.write_table(grades, folder / "grades.parquet")
     said = {"id": name, "as_of": as_of.isoformat(), "release": 3, "scheme": CURRENT, "before": None}
     write_json(folder / "month.json", said)
+    write_json(folder / "snapshot.json", {"company": Company().model_dump()})
     return find_month(workspace, name)
 
 

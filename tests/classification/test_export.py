@@ -7,20 +7,26 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classification.export.ledger import ledger_path
-from classification.export.target import TARGETS, Target, check_target, load_target, target_path
+from classification.export.plays import SAID, plays_in
+from classification.export.target import PLAYS, TARGETS, Target, check_target, load_target, target_path
+from classification.playbook import CURRENT, load_playbook
+from classification.plays import play_of
 from features.config import read_config
 from features.errors import InputError
 from features.tables.audit import verify
 from features.tables.privacy import Pseudonyms
+from features.tables.rewrite import rewrite
 from features.workspace import Workspace
 from tests.classification.handed import (
     SCHEME,
@@ -114,6 +120,26 @@ def test_a49_cells_are_written_as_the_format_says(workspace: Workspace, pseudony
     assert (row["流失概率"], row["分类日期"], row["拒绝营销"], row["模型版本"]) == (25, "2026-10-01", "否", 3)
 
 
+def test_a49_plays_are_handed_over(workspace: Workspace, pseudonyms: Pseudonyms, tmp_path: Path) -> None:
+    """Of each customer what the playbook says of its classes, the class that gives the price tier, and the first visit
+    that is due."""
+    ids, playbook = pseudonyms.of_all(["C-1", "C-1", "C-3"]), load_playbook(CURRENT)
+    due = [date(2026, 11, 9), date(2026, 10, 7), None]
+    visits = pa.table({"customer_id": ids, "due": pa.array(due, pa.date32())})
+    object_to(workspace, pseudonyms, profiling=[], marketing=["C-2"])
+    export(workspace, pseudonyms, "2026-09", tmp_path / "a", "csv", plays=plays_in(playbook, visits))
+    rows = {row["customer"]: row for row in read(tmp_path / "a")["customers"]}
+    assert list(rows["C-1"]) == [column.header for column in load_target("csv").files["customers"].columns]
+    for own, row in rows.items():
+        classes = {name: CUSTOMERS[str(own)].get(name, unknown) for name, unknown in UNKNOWN.items()}
+        play = play_of(playbook, classes, own == "C-2")
+        assert (row["owner"], row["discount"]) == (play.owner, play.discount)
+        assert row["discount_rule"] == play.because["discount"]
+        assert (row["service"], row["marketing"]) == (" ".join(play.service), " ".join(play.marketing))
+    assert rows["C-1"]["discount_rule"] == "value=A" and not rows["C-2"]["marketing"]
+    assert [row["next_visit"] for row in rows.values()] == ["2026-10-07", "", "", ""]
+
+
 def test_a49_the_same_month_is_the_same_bytes(workspace: Workspace, pseudonyms: Pseudonyms, tmp_path: Path) -> None:
     """Workbooks too, which carry no date of their own."""
     for name in ("zoho", "fxiaoke", "json"):
@@ -199,6 +225,25 @@ def test_merged_customers_are_one_row(workspace: Workspace, pseudonyms: Pseudony
     assert [(row["customer"], row["also"]) for row in found["customers"]] == [("C-2", "C-3; C-4")]
     said = {"file": "customers", "why": "merged", "into": "C-2"}
     assert found["gone"] == [{"customer": own, **said} for own in ("C-3", "C-4")]
+
+
+def test_of_those_who_were_erased_only_the_companys_own_ids_are_told(
+    workspace: Workspace, pseudonyms: Pseudonyms, tmp_path: Path
+) -> None:
+    """An objection that took a customer of two ids out of the ledger: both are named, and no pseudonym is."""
+    merge(workspace, pseudonyms, {"C-4": "C-2"})
+    export(workspace, pseudonyms, "2026-09", tmp_path / "a", "csv")
+    mine = pseudonyms.of_all(["C-2", "C-4"])
+    rewrite(
+        ledger_path(workspace, "csv"),
+        ["customer_id"],
+        mine,
+        lambda rows: rows.filter(pc.invert(pc.is_in(rows["customer_id"], pa.array(mine)))),
+    )
+    object_to(workspace, pseudonyms, profiling=["C-4"], marketing=[])
+    assert export(workspace, pseudonyms, "2026-09", tmp_path / "b", "csv").erased == 1
+    said = {"file": "", "why": "objects to profiling", "into": ""}
+    assert read(tmp_path / "b") == {"gone": [{"customer": own, **said} for own in ("C-2", "C-4")]}
 
 
 histories = st.lists(
@@ -386,6 +431,7 @@ def test_the_targets_that_come_with_it_fit_the_current_scheme() -> None:
         columns = [column for file in described.files.values() for column in file.columns]
         sells = ("class.intent", "class.demand", "play.marketing")
         assert all(column.marketing for column in columns if column.source in sells)
+    assert {*SAID, "next_visit"} == set(PLAYS)
 
 
 KILLED = """
@@ -393,6 +439,7 @@ import os, shutil, sys
 from pathlib import Path
 import duckdb, pandas  # what is imported late is imported once
 from features.tables.privacy import Pseudonyms
+from features.tables.rewrite import rewrite
 from features.workspace import Workspace
 from tests.classification.handed import export
 

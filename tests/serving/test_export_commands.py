@@ -69,7 +69,10 @@ def test_the_command_says_what_it_did(desk: Desk, tmp_path: Path, scoring: Calla
     assert {row["customer"] for row in read(tmp_path / "new")["customers"]} == {ANNA, BERT, CARL, SEVEN}
     assert scoring("export", "--format", "json", "--out", tmp_path / "again", *where)[0] == 0
     assert not (tmp_path / "again").exists()
-    assert '"by": "erna", "action": "export"' in desk.audit.path.read_text() and verify(desk.audit.path)[0] == 3
+    assert all(row["owner"] == "automation" for row in read(tmp_path / "new")["customers"])
+    said = desk.audit.path.read_text()
+    assert '"by": "erna", "action": "export"' in said and '"by": "erna", "action": "playbook"' in said
+    assert verify(desk.audit.path)[0] == 4
 
 
 @pytest.mark.parametrize(
