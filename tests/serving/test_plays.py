@@ -183,6 +183,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.long  # it counts on a sample company without complaints and talks, which it has now
 def test_a30_the_queue_of_complaints(october: Workspace, tell: Told, tmp_path: Path) -> None:
     """Key customers first, by ten digits of the pseudonym; the file has all of it, and no id of the company's."""
     path = tmp_path / "complaints.csv"
@@ -197,6 +198,7 @@ def test_a30_the_queue_of_complaints(october: Workspace, tell: Told, tmp_path: P
     assert code == 2 and "value= one of A, B, C, U" in letter
 
 
+@pytest.mark.long  # it counts on a sample company without complaints and talks, which it has now
 def test_own_ids_are_shown_where_asked_and_the_log_says_so(
     october: Workspace, tell: Told, pseudonyms: Pseudonyms, tmp_path: Path
 ) -> None:
@@ -211,6 +213,7 @@ def test_own_ids_are_shown_where_asked_and_the_log_says_so(
     assert not any(id_ in log.read_text() for id_ in ids)
 
 
+@pytest.mark.long  # it counts on a sample company without complaints and talks, which it has now
 def test_a31_the_visits_that_are_due(october: Workspace, tell: Told, tmp_path: Path) -> None:
     """Two for each key customer; the one who was seen on October 20 is due 30 days later, and overdue by December."""
     path = tmp_path / "visits.csv"
@@ -222,6 +225,7 @@ def test_a31_the_visits_that_are_due(october: Workspace, tell: Told, tmp_path: P
     assert {(row["last"], row["due"]) for row in rows[1:]} == {("", "2026-12-01")}
 
 
+@pytest.mark.long  # it counts on a sample company without complaints and talks, which it has now
 def test_the_other_lists_are_told(october: Workspace, tell: Told) -> None:
     """Nobody of the sample company costs more than the cap; every customer has an owner."""
     assert "No customers over the cap on 2026-11-01." in tell("worklist", "cap", "--home", october.home)[1]
