@@ -11,6 +11,10 @@ from serving.options import HomeOption, MonthOption, SourceOption, WithinOption,
 from serving.privacy_commands import ByOption
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
     from classification.export.base import Plays
     from classification.export.handoff import HandedOver
     from classification.months import Month
@@ -58,17 +62,20 @@ def export(
     out.print(_said(done, folder, described.title, found.name), markup=False)
 
 
-def _plays(workspace: Workspace, month: Month, by: str | None) -> Plays | None:
-    """What the playbook in use says; None where it is for classes of another scheme."""
+def _plays(workspace: Workspace, month: Month, by: str | None) -> Plays:
+    """What the playbook in use says, nothing where it is for classes of another scheme; looked up when it is asked."""
     from classification.export.plays import plays_in
     from classification.playbook_use import note_playbook, playbook_in_use
     from classification.worklists import due_visits, read_base
 
-    playbook = playbook_in_use(workspace)
-    if month.scheme not in playbook.schemes:
-        return None
-    note_playbook(workspace, playbook, by, "first used by an export")
-    return plays_in(playbook, due_visits(read_base(workspace, month), playbook, month.as_of))
+    def said(grades: pa.Table) -> Mapping[str, pa.Array]:
+        playbook = playbook_in_use(workspace)
+        if month.scheme not in playbook.schemes:
+            return {}
+        note_playbook(workspace, playbook, by, "first used by an export")
+        return plays_in(playbook, due_visits(read_base(workspace, month), playbook, month.as_of))(grades)
+
+    return said
 
 
 def _said(done: HandedOver, folder: Path, title: str, month: str) -> str:
