@@ -11,6 +11,10 @@ from serving.options import HomeOption, MonthOption, SourceOption, WithinOption,
 from serving.privacy_commands import ByOption
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
     from classification.export.base import Plays
     from classification.export.handoff import HandedOver
     from classification.months import Month
@@ -45,7 +49,6 @@ def export(
     from classification.export.handoff import hand_over
     from classification.export.target import load_target
     from classification.months import find_month
-    from classification.playbook_use import note_playbook, playbook_in_use
     from classification.scheme import load_scheme
     from serving.desk import open_desk
 
@@ -54,23 +57,25 @@ def export(
         desk, found = open_desk(job, by), find_month(job.workspace, month)
         classes = as_classes(within, load_scheme(found.scheme), "--within")
         order = Order(target, described, found, folder, job.source.decimals, classes, full)
-        plays = _plays(job.workspace, found)
+        plays = _plays(job.workspace, found, by)
         done = hand_over(job.workspace, order, desk.pseudonyms, desk.audit, plays, job.progress)
-        if plays is not None:
-            note_playbook(job.workspace, playbook_in_use(job.workspace), by, "first used by an export")
     out.print(_said(done, folder, described.title, found.name), markup=False)
 
 
-def _plays(workspace: Workspace, month: Month) -> Plays | None:
-    """What the playbook in use says; None where it is for classes of another scheme."""
+def _plays(workspace: Workspace, month: Month, by: str | None) -> Plays:
+    """What the playbook in use says, nothing where it is for classes of another scheme; looked up when it is asked."""
     from classification.export.plays import plays_in
-    from classification.playbook_use import playbook_in_use
+    from classification.playbook_use import note_playbook, playbook_in_use
     from classification.worklists import due_visits, read_base
 
-    playbook = playbook_in_use(workspace)
-    if month.scheme not in playbook.schemes:
-        return None
-    return plays_in(playbook, due_visits(read_base(workspace, month), playbook, month.as_of))
+    def said(grades: pa.Table) -> Mapping[str, pa.Array]:
+        playbook = playbook_in_use(workspace)
+        if month.scheme not in playbook.schemes:
+            return {}
+        note_playbook(workspace, playbook, by, "first used by an export")
+        return plays_in(playbook, due_visits(read_base(workspace, month), playbook, month.as_of))(grades)
+
+    return said
 
 
 def _said(done: HandedOver, folder: Path, title: str, month: str) -> str:

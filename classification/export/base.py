@@ -86,6 +86,8 @@ class Base:
 
     def rows(self, mask: pa.Array) -> Base:
         """Some of them; mask: (n,)."""
+        if pc.all(mask, min_count=0).as_py():
+            return self
         plays = {name: column.filter(mask) for name, column in self.plays.items()}
         grades, ids, others = (each.filter(mask) for each in (self.grades, self.ids, self.other_ids))
         return Base(self.month, self.scheme, grades, ids, others, plays, self.decimals)

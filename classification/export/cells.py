@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import pyarrow as pa
@@ -22,6 +22,9 @@ and a line's end are blanks by then. OWASP, CSV injection."""
 DATES = {"yyyy-MM-dd": "%Y-%m-%d", "dd.MM.yyyy": "%d.%m.%Y", "MM/dd/yyyy": "%m/%d/%Y"}
 WIDEST = {"csv": None, "json": None, "xlsx": 32_767}
 """The most characters in a cell of each kind of file."""
+
+BATCH = 50_000
+"""Rows that are written together."""
 
 FIXED = pa.decimal128(38, 6)
 """Numbers as they are written, never with an exponent."""
@@ -68,9 +71,12 @@ def clean(texts: pa.Array, target: Target) -> pa.Array:
     return texts
 
 
-def written(table: pa.Table, target: Target) -> pa.Table:
-    """Cells as texts: numbers with a point, days and yes or no as the target writes them; null stays null."""
-    return pa.table({name: _text(table[name], target) for name in table.column_names})
+def written(table: pa.Table, target: Target) -> Iterator[pa.Table]:
+    """Cells as texts, BATCH rows at a time: numbers with a point, days and yes or no as the target writes them; null
+    stays null. One empty table for none."""
+    for start in range(0, max(1, table.num_rows), BATCH):
+        rows = table.slice(start, BATCH)
+        yield pa.table({name: _text(rows[name], target) for name in rows.column_names})
 
 
 def _values(column: Column, base: Base) -> pa.Array:

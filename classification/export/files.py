@@ -16,12 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from classification.export.cells import written
+from classification.export.cells import BATCH, written
 from classification.export.target import Target
 from features.progress import Progress, silent
-
-BATCH = 50_000
-"""Rows that are written together."""
 
 WHEN = (1980, 1, 1, 0, 0, 0)
 """The date of all parts of a workbook, so that the same rows are the same bytes."""
@@ -60,18 +57,19 @@ def write_cells(folder: Path, name: str, cells: pa.Table, target: Target, progre
 
 def _write_csv(file: BinaryIO, cells: pa.Table, target: Target) -> Iterator[int]:
     """RFC 4180: texts in quotation marks, those in them doubled; what is null and written as nothing has none."""
-    texts = written(cells, target)
-    if target.null:
-        texts = pa.table({name: pc.fill_null(texts[name], target.null) for name in texts.column_names})
+    done = 0
     file.write(b"\xef\xbb\xbf" if target.encoding == "utf-8-sig" else b"")
-    for start in range(0, max(1, texts.num_rows), BATCH):
+    for texts in written(cells, target):
+        if target.null:
+            texts = pa.table({name: pc.fill_null(texts[name], target.null) for name in texts.column_names})
         options = csv.WriteOptions(
-            include_header=start == 0, delimiter=target.delimiter, quoting_style="all_valid", batch_size=BATCH
+            include_header=not done, delimiter=target.delimiter, quoting_style="all_valid", batch_size=BATCH
         )
         lines = io.BytesIO()
-        csv.write_csv(texts.slice(start, BATCH), lines, options)
+        csv.write_csv(texts, lines, options)
         file.write(lines.getvalue().replace(b"\n", target.line_end.encode()))  # a cell has no end of line
-        yield min(start + BATCH, texts.num_rows)
+        done += texts.num_rows
+        yield done
 
 
 def _write_json(file: BinaryIO, cells: pa.Table, target: Target) -> Iterator[int]:
@@ -87,18 +85,18 @@ def _write_json(file: BinaryIO, cells: pa.Table, target: Target) -> Iterator[int
 
 def _write_xlsx(file: BinaryIO, cells: pa.Table, target: Target) -> Iterator[int]:
     """A workbook of one sheet. Texts are cells of text, which no spreadsheet computes; numbers are numbers."""
-    texts = written(cells, target)
     numbers = {each.name for each in cells.schema if pa.types.is_floating(each.type) or pa.types.is_integer(each.type)}
-    header = pa.table({name: [name] for name in texts.column_names})
+    header, done = pa.table({name: [name] for name in cells.column_names}), 0
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, text in PARTS.items():
             archive.writestr(_part(name), _xml(text))
         with archive.open(_part("xl/worksheets/sheet1.xml"), "w", force_zip64=True) as sheet:
             sheet.write(_xml(f"<worksheet {MAIN}><sheetData>"))
             sheet.write(_rows(header, 1, set(), target.null))
-            for start in range(0, texts.num_rows, BATCH):
-                sheet.write(_rows(texts.slice(start, BATCH), start + 2, numbers, target.null))
-                yield min(start + BATCH, texts.num_rows)
+            for texts in written(cells, target):
+                sheet.write(_rows(texts, done + 2, numbers, target.null))
+                done += texts.num_rows
+                yield done
             sheet.write(b"</sheetData></worksheet>")
 
 

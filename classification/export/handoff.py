@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from classification.export import gone
 from classification.export.base import Base, Order, Plays, read_base, read_people
-from classification.export.cells import can_hold, cells, written
+from classification.export.cells import can_hold, cells
 from classification.export.files import write_cells
 from classification.export.ledger import SCHEMA, Ledger, digests, read_ledger, write_ledger
 from classification.export.target import Target, target_path
@@ -128,7 +128,7 @@ def _part(name: str, base: Base, order: Order, ledger: Ledger, pseudonyms: Pseud
     held = can_hold(base.ids, order.target, file.id)
     base = base.rows(held)
     ids, made = base.grades["customer_id"].combine_chunks(), cells(base, file, order.target)
-    found = digests(written(made, order.target), name, file, pseudonyms)
+    found = digests(made, name, order.target, pseudonyms)
     changed, inside = ledger.changed(ids, found), base.among({name: [each] for name, each in order.within.items()})
     chosen = pc.and_(changed, pc.or_(inside, ledger.files(ids).is_valid()))
     chosen = pc.or_(chosen, inside) if order.full else chosen

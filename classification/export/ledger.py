@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from classification.export.target import File
+from classification.export.cells import written
+from classification.export.target import Target
 from features.tables.privacy import Pseudonyms
 from features.workspace import Workspace, clear_up, read_parquet, staged
 
@@ -84,18 +85,21 @@ def ledger_path(workspace: Workspace, target: str) -> Path:
     return workspace.exports / f"{target}.parquet"
 
 
-def digests(texts: pa.Table, name: str, file: File, pseudonyms: Pseudonyms) -> pa.Array:
+def digests(cells: pa.Table, name: str, target: Target, pseudonyms: Pseudonyms) -> pa.Array:
     """A digest of each row as it is written, and of the file's headers: another mapping is another row.
 
-    texts: the written cells of the file called `name`. Columns that are no reason to hand a row over again are left
-    out. Keyed (BLAKE2b, RFC 7693), for a row may carry ids of the company.
+    cells: of the file called `name`. Columns that are no reason to hand a row over again are left out. Keyed (BLAKE2b,
+    RFC 7693), for a row may carry ids of the company.
     """
-    told = [column.header for column in file.columns if column.change and column.header in texts.column_names]
-    cells = [pc.fill_null(texts[header].combine_chunks(), "") for header in told]
-    lines = pc.binary_join_element_wise(*cells, BETWEEN).to_pylist()
+    headers = [column.header for column in target.files[name].columns if column.change]
+    told = cells.select([header for header in headers if header in cells.column_names])
     secret = hashlib.sha256(b"customer-scoring: exports\0" + pseudonyms.key).digest()
-    first = hashlib.blake2b(BETWEEN.join([name, *texts.column_names, ""]).encode(), digest_size=BYTES, key=secret)
-    return pa.array([_digest(first, line) for line in lines], pa.string())
+    first = hashlib.blake2b(BETWEEN.join([name, *cells.column_names, ""]).encode(), digest_size=BYTES, key=secret)
+    found: list[str] = []
+    for texts in written(told, target):
+        columns = [pc.fill_null(column.combine_chunks(), "") for column in texts.columns]
+        found += [_digest(first, line) for line in pc.binary_join_element_wise(*columns, BETWEEN).to_pylist()]
+    return pa.array(found, pa.string())
 
 
 def _digest(first: hashlib.blake2b, line: str) -> str:

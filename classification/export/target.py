@@ -78,8 +78,8 @@ class Column(Config):
             raise ValueError("values with class.… and play.… only")
         if (self.unit or self.digits is not None) and self.kind not in ("score", "percentile"):
             raise ValueError("unit and digits with score.… and percentile.… only")
-        if self.source == "id" and self.marketing:
-            raise ValueError("an id that everybody has, those who object to marketing too")
+        if self.source == "id" and (self.marketing or not self.change):
+            raise ValueError("an id for everybody and always, without marketing or change")
         return self
 
 

@@ -391,6 +391,7 @@ MISTAKES = {
     "an unknown source": ("from: class.value", "from: clas.value", "files.all.columns.1.from", "'clas.value'"),
     "an unknown play": ("from: class.value", "from: play.hobby", "files.all.columns.1.from", "of a play one of"),
     "no id": ("from: id", "from: code", "files.all", "the external id"),
+    "an id for some": ("from: id", "from: id, marketing: true", "files.all.columns.0", "an id for everybody"),
     "two ids": ("from: class.value", "from: id", "files.all", "no second one"),
     "a header twice": ("header: value", "header: demand", "files.all", "'demand' is there twice"),
     "words of a number": ("from: class.value", "from: score.churn, values: {A: a}", "files.all.columns.1", "class"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from classification.export.target import load_target
 from features.tables.audit import verify
 from features.tables.merges import read_merges
 from features.tables.privacy import Pseudonyms
+from features.workspace import Workspace
 from serving.desk import Desk
 from serving.forgetting import forget
 from serving.opt_out import PROFILING, opt_out
-from serving.steps import Job
 from tests.classification.handed import export, grade, imported, read
-from tests.conftest import Ran
+from tests.serving.conftest import Months
 from tests.small_world import ANNA, BERT, CARL, SEVEN, small_world
 
 TODAY = date(2026, 11, 23)
@@ -96,23 +96,12 @@ def test_a_mistake_is_a_letter(
     assert not (tmp_path / "out").exists() and not (desk.workspace.home / "out").exists()
 
 
-@pytest.fixture(scope="module")
-def months(sample: Ran, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The sample company with two graded months."""
-    import shutil
-
-    home = tmp_path_factory.mktemp("months") / "home"
-    shutil.copytree(sample.workspace.home, home)
-    job = replace(sample.job, workspace=replace(sample.workspace, home=home))
-    for month in ("2026-09", "2026-10"):
-        job.reclassify(month)
-    return job
-
-
-def test_a49_the_sample_company_in_zoho(months: Job, pseudonyms: Pseudonyms, tmp_path: Path) -> None:
+def test_a49_the_sample_company_in_zoho(months: Months, pseudonyms: Pseudonyms, tmp_path: Path) -> None:
     """Every graded customer once, under the id of the company's own file, with the class of its grade and the company's
-    own word on marketing; prospects are leads. The month after, exactly those whose row is another one."""
-    described, workspace = load_target("zoho"), months.workspace
+    own word on marketing; prospects are leads. The month after, exactly those whose row is another one; a person's word
+    on a class is told as such."""
+    shutil.copytree(months.ran.workspace.home, tmp_path / "home")
+    described, workspace = load_target("zoho"), Workspace(tmp_path / "home")
     with (workspace.simulated / "customers.csv").open(encoding="utf-8") as file:
         own = {row["customer_no"]: row for row in csv.DictReader(file)}
     grades = pq.read_table(workspace.months / "2026-09" / "grades.parquet").to_pylist()
@@ -146,6 +135,8 @@ def test_a49_the_sample_company_in_zoho(months: Job, pseudonyms: Pseudonyms, tmp
     before, now = _but(crm, dated), _but(whole, dated)
     assert given == {(file, id_) for file in now for id_, row in now[file].items() if before[file].get(id_) != row}
     assert 0 < len(given) < len(wanted) / 2
+    told = after["accounts"][months.overridden]
+    assert (told["Customer_Class"], told["Class_Notes"]) == ("Key customer", "value override")
 
 
 def _but(crm: dict[str, dict[str, dict[str, object]]], headers: set[str]) -> dict[str, dict[str, dict[str, object]]]:
