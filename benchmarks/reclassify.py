@@ -123,7 +123,7 @@ def seconds_of_reasons(home: Path, customers: int) -> float:
     live = load_live_set(home / f"{customers}" / "graded" / "months" / max(MONTHS), candidate(home))
     graded = live.grade(few.rows, few.texts)
     start = time.process_time()
-    reasons(live, few, graded)
+    reasons(live.release, few, graded.scores)
     return (time.process_time() - start) * 1_000 / len(few.ids)
 
 

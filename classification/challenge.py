@@ -74,7 +74,8 @@ def challenge(workspace: Workspace, champion: Release | None, base: Snapshot, or
     folder = workspace.training / "release"
     newest = registry.latest_version(origin.source) or 0
     candidate = load_release(folder, manifest_digest(folder), newest + 1)  # what it will be registered as
-    live, scores = score_base(candidate, base, origin)
+    scored = score_base(candidate, base, origin)
+    live, scores = scored.live, scored.scores
     graded = live.grade(base.rows, base.texts, scores=scores)
     swap = swap_set(take_snapshot(champion, base, origin), live, base) if champion else None
     if swap:

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from classification.facts import Facts
 from classification.past import VALUE_DIMENSION, cutoffs_of
 from classification.rules import Classes
-from classification.scheme import Scheme, check_facts, read_scheme
+from classification.scheme import Dimension, Scheme, check_facts, read_scheme
 from classification.stability import Decision, Earlier, Notes, settle
 from features.catalogue import NAMES, POSITION
 from features.company import Company
-from features.population import POPULATION, Ranks, population_features
+from features.population import POPULATION, Ranks, population_features, population_ranks
 from features.texts import Texts
 from features.traits import TRAITS
 from training.recipes import CHURN, DEMAND, OUTPUTS, POTENTIAL, SEGMENTS, VALUE
@@ -91,18 +92,21 @@ class LiveSet:
         earlier: Earlier | None = None,
         decisions: Sequence[Decision] = (),
         scores: Mapping[str, Array] | None = None,
+        raw: Mapping[str, Classes] | None = None,
     ) -> Graded:
         """Grade feature rows (n, features); one row and many give the same bits. earlier, decisions: of the same
-        customers; without them the classes are the raw ones. scores: of the rows, where they are at hand."""
+        customers; without them the classes are the raw ones. scores, raw: of the rows, where they are at hand."""
         if scores is None:
             scores = scores_of(self.release, self.scheme, rows, self.snapshot.cutoffs)
-        facts = facts_of(rows, scores, self.snapshot.ranks, texts)
+        facts = facts_of(own_numbers(rows) | dict(scores), self.snapshot.ranks, texts)
         percentiles = {name: self.snapshot.ranks[name].percentile(facts.numbers[name]) for name in RANKED}
-        raw = self.scheme.classify(facts, self.snapshot.cutoffs)
+        if raw is None:
+            raw = self.scheme.classify(facts, self.snapshot.cutoffs)
         settled = settle(self.scheme, raw, facts, earlier, decisions)
         codes = self.scheme.coding.encode_all(settled.classes)
         standing = {each.name: facts.numbers[each.name] for each in POPULATION}
-        return Graded(dict(scores), percentiles, standing, raw, settled.classes, settled.notes, settled.seen, codes)
+        settled_classes, notes, seen = settled.classes, settled.notes, settled.seen
+        return Graded(dict(scores), percentiles, standing, dict(raw), settled_classes, notes, seen, codes)
 
 
 def class_name(live: LiveSet, dimension: str, code: str) -> str:
@@ -120,45 +124,88 @@ def scores_of(
 ) -> dict[str, Array]:
     """A release's scores, `potential` only of the lowest class of value. cutoffs: those of a snapshot; by default the
     rows are a whole base, and have cut-offs of their own."""
-    scores = release.score(rows)
-    dimension = scheme.dimensions.get(VALUE_DIMENSION)
-    if dimension is None or not dimension.rule.facts <= set(NAMES):
-        return scores | {POTENTIAL.name: np.full(len(rows), np.nan)}
-    facts = Facts(len(rows), {name: rows[:, POSITION[name]] for name in dimension.rule.facts})
+    return narrow(scheme, release.score(rows), own_numbers(rows), cutoffs)
+
+
+def narrow(
+    scheme: Scheme,
+    scores: Mapping[str, Array],
+    numbers: Mapping[str, Array],
+    cutoffs: Mapping[str, Mapping[str, float]] | None = None,
+) -> dict[str, Array]:
+    """Scores as a release gives them, with `potential` only of the lowest class of value; numbers: feature → (n,)."""
+    dimension, potential = value_dimension(scheme), scores[POTENTIAL.name]
+    if dimension is None:
+        return dict(scores) | {POTENTIAL.name: np.full(len(potential), np.nan)}
+    facts = Facts(len(potential), {name: numbers[name] for name in dimension.rule.facts})
     if cutoffs is None:
         cutoffs = {VALUE_DIMENSION: cutoffs_of(dimension, facts)}
     lowest = dimension.rule.classify(facts, cutoffs.get(VALUE_DIMENSION, {})) == dimension.rule.classes[-1]
-    return scores | {POTENTIAL.name: np.where(lowest, scores[POTENTIAL.name], np.nan)}
+    return dict(scores) | {POTENTIAL.name: np.where(lowest, potential, np.nan)}
+
+
+def value_dimension(scheme: Scheme) -> Dimension | None:
+    """The dimension whose lowest class `potential` is asked of; None where it looks at scores itself."""
+    found = scheme.dimensions.get(VALUE_DIMENSION)
+    return found if found and found.rule.facts <= set(NAMES) else None
 
 
 def facts_of(
-    rows: Array, scores: Mapping[str, Array], ranks: Mapping[str, Ranks], texts: Mapping[str, Texts] | None = None
+    numbers: Mapping[str, Array], ranks: Mapping[str, Ranks], texts: Mapping[str, Texts] | None = None
 ) -> Facts:
-    """Everything a scheme may look at: features, scores and population features by name, (n,) each; and texts."""
-    numbers = _own_numbers(rows, scores)
-    return Facts(len(rows), numbers | population_features(numbers, ranks), texts or {})
+    """Everything a scheme may look at: numbers, features and scores by name, (n,) each; population features; texts."""
+    size = len(next(iter(numbers.values())))
+    return Facts(size, dict(numbers) | population_features(numbers, ranks), texts or {})
 
 
-def _own_numbers(rows: Array, scores: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: rows[:, i] for name, i in POSITION.items()} | dict(scores)
+def own_numbers(rows: Array) -> dict[str, Array]:
+    """Feature → (n,), of feature rows (n, features)."""
+    return {name: rows[:, i] for name, i in POSITION.items()}
 
 
 def take_snapshot(release: Release, base: Snapshot, origin: Origin) -> LiveSet:
     """Grade-ready: score the whole base once, and keep its cut-offs and ranks."""
-    return score_base(release, base, origin)[0]
+    return score_base(release, base, origin).live
 
 
-def score_base(release: Release, base: Snapshot, origin: Origin) -> tuple[LiveSet, dict[str, Array]]:
-    """What `take_snapshot` gives, and the scores of the base that it is made of."""
+@dataclass(frozen=True)
+class Scored:
+    """What a base taught, and the scores it was made of; raw, reasons: its raw classes and the reasons of its scores,
+    where whoever scored it has made them too."""
+
+    live: LiveSet
+    scores: Mapping[str, Array]
+    raw: Mapping[str, Classes] | None = None
+    reasons: pa.Table | None = None
+
+
+def score_base(release: Release, base: Snapshot, origin: Origin) -> Scored:
+    """Score a whole base, and learn its cut-offs and ranks from it."""
+    scheme = scheme_of(release)
+    scores = scores_of(release, scheme, base.rows)
+    numbers = own_numbers(base.rows) | scores
+    ranks = {name: Ranks.of(numbers[name]) for name in ranked(scheme)}
+    return Scored(learnt(release, scheme, base, origin, ranks), scores)
+
+
+def scheme_of(release: Release) -> Scheme:
+    """The scheme of a release, with facts that this installation knows."""
     scheme = read_scheme(release.scheme, SCHEME_FILE)
     check_facts(scheme, FACTS, TRAIT_NAMES, SCHEME_FILE)
-    scores = scores_of(release, scheme, base.rows)
-    ranks = {name: Ranks.of(column) for name, column in _own_numbers(base.rows, scores).items() if name in BASES}
-    numbers = facts_of(base.rows, scores, ranks).numbers
-    cutoffs = scheme.cutoffs({name: ranks.get(name) or Ranks.of(numbers[name]) for name in scheme.ranked})
-    id_ = _id(release, base, origin)
-    snapshot = GradingSnapshot(id_, base.as_of, cutoffs, ranks, origin.key, origin.company)
-    return LiveSet(release, scheme, snapshot), scores
+    return scheme
+
+
+def ranked(scheme: Scheme) -> list[str]:
+    """The features and scores whose ranks in a base grading needs."""
+    return sorted({*BASES, *scheme.ranked} - {each.name for each in POPULATION})
+
+
+def learnt(release: Release, scheme: Scheme, base: Snapshot, origin: Origin, ranks: Mapping[str, Ranks]) -> LiveSet:
+    """What a base teaches, from the ranks of all that `ranked` names."""
+    cutoffs = scheme.cutoffs({**ranks, **population_ranks(ranks)})
+    kept = {name: ranks[name] for name in BASES}
+    snapshot = GradingSnapshot(_id(release, base, origin), base.as_of, cutoffs, kept, origin.key, origin.company)
+    return LiveSet(release, scheme, snapshot)
 
 
 def _id(release: Release, base: Snapshot, origin: Origin) -> str:

@@ -6,15 +6,23 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from classification.comparison import Bases, compare
-from classification.grade import LiveSet, score_base
+from classification.feedback import expected_purchases, refusal_reasons
+from classification.grade import Graded, LiveSet, Scored, score_base
 from classification.months import Month, earlier_of, find_month, month_before, months
+from classification.past import VALUE_DIMENSION
+from classification.report.alerts import FILE as ALERTS
+from classification.report.feedback import EXPECTED, REFUSALS
 from classification.snapshots import ROW_GROUP, write_snapshot
 from classification.stability import Decision
+from classification.warning import early_warnings
 from classification.why import SCHEMA, explain_changes
 from features.errors import InputError
 from features.progress import Progress, silent
@@ -51,14 +59,17 @@ def reclassify(
     restate: bool = False,
     progress: Progress = silent,
     told: bool = True,
+    scored: Scored | None = None,
 ) -> MonthlyRun:
     """Grade a month, all or nothing; what is there already stays as it is, to the byte.
 
     releases: that of the month before (None: there is none, or it is not at hand) and the one that grades. Raises
     InputError where the month was graded from something else, or where a later one stands on it; with `restate` the
-    last month is graded again. told: whether every score is given its reasons.
+    last month is graded again. told: whether every score is given its reasons; scored: what another machine has made
+    of `bases.now` already.
     """
-    live, scores = score_base(releases[1], bases.now, origin)
+    scored = scored or score_base(releases[1], bases.now, origin)
+    live = scored.live
     before = month_before(workspace, bases.now.as_of)
     id_ = _month_id(live, before, bases.now, decisions)
     there = next((month for month in months(workspace) if month.name == name), None)
@@ -66,17 +77,34 @@ def reclassify(
         return MonthlyRun(there, live, False)
     _may_write(workspace, name, there, bases.now.as_of, restate)
     earlier = earlier_of(before, bases.now.as_of, bases.now.ids) if before else None
-    graded = live.grade(bases.now.rows, bases.now.texts, earlier, decisions, scores)
+    graded = live.grade(bases.now.rows, bases.now.texts, earlier, decisions, scored.scores, scored.raw)
     folder = workspace.months / name
     with staged(folder) as new:
-        write_snapshot(new, workspace, live, bases.now, graded, progress, told)
+        write_snapshot(new, workspace, live, bases.now, graded, progress, told, scored.reasons)
         changes = SCHEMA.empty_table()
         if before and earlier:
             changes = explain_changes(compare(before, releases[0], live, bases, graded), earlier, graded)
         by_customer = changes.sort_by([("customer_id", "ascending")])
         pq.write_table(by_customer, new / "changes.parquet", compression="zstd", row_group_size=ROW_GROUP)
+        _write_news(new, workspace, bases.now, graded, live)
         write_json(new / "month.json", _as_json(id_, live, before))
     return MonthlyRun(find_month(workspace, name), live, True)
+
+
+def _write_news(folder: Path, workspace: Workspace, base: Snapshot, graded: Graded, live: LiveSet) -> None:
+    """What happened to the customers of a base beside their classes, as known at its date."""
+    tables, company = workspace.tables, live.snapshot.company
+    ids = pa.array(base.ids, pa.string())
+    for name, found in {
+        ALERTS: early_warnings(tables, company, base.as_of),
+        EXPECTED: expected_purchases(tables, base.as_of, company.timezone),
+    }.items():
+        mine = found.filter(pc.is_in(found["customer_id"], ids))
+        pq.write_table(mine, folder / name, compression="zstd")
+    value = graded.classes.get(VALUE_DIMENSION)
+    classes = None if value is None else pa.table({"customer_id": ids, "class": pa.array(value, pa.string())})
+    reasons = refusal_reasons(tables, base.as_of, company.timezone, classes)
+    pq.write_table(reasons, folder / REFUSALS, compression="zstd")
 
 
 def _may_write(workspace: Workspace, name: str, there: Month | None, as_of: date, restate: bool) -> None:

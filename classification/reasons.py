@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from classification.grade import Graded, LiveSet
 from features.catalogue import POSITION
 from features.progress import Progress, silent
 from training.explain import Contributions, sentence
 from training.recipes import RECIPES
-from training.release import contributions
+from training.release import Array, Release, contributions
 from training.snapshots import Snapshot
 
 MOST = 3
@@ -35,8 +34,8 @@ SCHEMA = pa.schema(
 )
 
 
-def reasons(live: LiveSet, base: Snapshot, graded: Graded, progress: Progress = silent) -> pa.Table:
-    """The MOST features that move each score of each customer, the largest first; a row each.
+def reasons(release: Release, base: Snapshot, scores: Mapping[str, Array], progress: Progress = silent) -> pa.Table:
+    """The MOST features that move each score of each customer, the largest first; a row each, by task and customer.
 
     value: of the feature, null for not known; contribution: to the task's own additive score (log-odds, or the
     logarithm of an amount), by exact TreeSHAP for trees; reason: the same as a sentence. Customers who were not asked,
@@ -45,19 +44,19 @@ def reasons(live: LiveSet, base: Snapshot, graded: Graded, progress: Progress = 
     found: list[pa.Table] = []
     for done, recipe in enumerate(RECIPES):
         progress("give reasons", done, len(RECIPES))
-        found += _of_task(recipe.name, live, base, graded)
+        found += _of_task(recipe.name, release, base, scores[recipe.name])
     progress("give reasons", len(RECIPES), len(RECIPES))
     return pa.concat_tables([SCHEMA.empty_table(), *found])
 
 
-def _of_task(task: str, live: LiveSet, base: Snapshot, graded: Graded) -> Iterator[pa.Table]:
-    answered = ~np.isnan(graded.scores[task]) & (base.rows[:, POSITION["order_days"]] > 0)
+def _of_task(task: str, release: Release, base: Snapshot, scores: Array) -> Iterator[pa.Table]:
+    answered = ~np.isnan(scores) & (base.rows[:, POSITION["order_days"]] > 0)
     places = np.flatnonzero(answered)
     for first in range(0, len(places), AT_ONCE):
         here = places[first : first + AT_ONCE]
-        told = contributions(live.release, task, base.rows[here])
+        told = contributions(release, task, base.rows[here])
         if told is not None:
-            yield _table(task, base.ids[here], told, live.release.about["decimals"])
+            yield _table(task, base.ids[here], told, release.about["decimals"])
 
 
 def _table(task: str, ids: NDArray[np.object_], told: Contributions, decimals: int) -> pa.Table:

@@ -47,9 +47,10 @@ def classify(
 
     The last monthly run before it is the grading that classes are held against.
     """
-    live, scores = score_base(release, base, origin)
+    scored = score_base(release, base, origin)
+    live = scored.live
     earlier = read_earlier(workspace, base.as_of, base.ids)
-    graded = live.grade(base.rows, base.texts, earlier, decisions, scores)
+    graded = live.grade(base.rows, base.texts, earlier, decisions, scored.scores)
     folder = workspace.grades / f"{base.as_of.isoformat()}-v{release.version}"
     with staged(folder) as new:
         write_snapshot(new, workspace, live, base, graded, progress)
@@ -64,17 +65,20 @@ def write_snapshot(
     graded: Graded,
     progress: Progress = silent,
     told: bool = True,
+    why: pa.Table | None = None,
 ) -> None:
     """The files of a graded base, into a staged folder.
 
     grades.parquet has a row per customer, and says whether it objects to marketing today; reasons.parquet has the
-    reasons of each score, where they are to be told: they take longer than all the rest.
+    reasons of each score, where they are to be told: they take longer than all the rest. why: those, where they are at
+    hand.
     """
     objected = read_consents(workspace.tables).no_marketing
     table = _as_table(live, base, graded)
     table = table.append_column("no_marketing", pa.array([id_ in objected for id_ in base.ids], pa.bool_()))
     pq.write_table(table, folder / "grades.parquet", compression="zstd", row_group_size=ROW_GROUP)
-    why = reasons(live, base, graded, progress) if told else SCHEMA.empty_table()
+    if why is None:
+        why = reasons(live.release, base, graded.scores, progress) if told else SCHEMA.empty_table()
     pq.write_table(why, folder / "reasons.parquet", compression="zstd", row_group_size=ROW_GROUP)
     arrays = {f"{name}.{part}": getattr(r, part) for name, r in live.snapshot.ranks.items() for part in _PARTS}
     np.savez(folder / "ranks.npz", **arrays)

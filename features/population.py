@@ -60,9 +60,14 @@ class Ranks:
     @staticmethod
     def of(values: Array) -> Ranks:
         """The ranks of a base; NaN is nobody."""
-        distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
-        sums = np.cumsum(np.maximum(distinct, 0.0) * counts)
-        return Ranks(distinct, np.concatenate([[0.0], np.cumsum(counts)]), np.concatenate([[0.0], sums]))
+        return Ranks.counted(*np.unique(values[~np.isnan(values)], return_counts=True))
+
+    @staticmethod
+    def counted(distinct: Array, counts: NDArray[np.int64]) -> Ranks:
+        """The ranks of a base of which `counts` customers (u,) have each of the ascending values (u,)."""
+        values = distinct + 0.0  # 0 is 0, whatever its sign
+        sums = np.cumsum(np.maximum(values, 0.0) * counts)
+        return Ranks(values, np.concatenate([[0.0], np.cumsum(counts)]), np.concatenate([[0.0], sums]))
 
     def percentile(self, values: Array) -> Array:
         """Mid-rank percentile, 0 to 100: share of the base with less, plus half of those with the same; NaN for NaN
@@ -85,6 +90,18 @@ class Ranks:
         return np.asarray(np.where(np.isnan(values), np.nan, (total - self.sums[left]) / total))
 
 
+def population_ranks(ranks: Mapping[str, Ranks]) -> dict[str, Ranks]:
+    """Name → the ranks of every population feature, from those of the features they are made of."""
+    found = {}
+    for each in POPULATION:
+        base = ranks[each.of]
+        values, counts = getattr(base, each.op)(base.values), np.diff(base.below)
+        known = ~np.isnan(values)
+        distinct, place = np.unique(values[known], return_inverse=True)
+        found[each.name] = Ranks.counted(distinct, np.bincount(place, counts[known], len(distinct)).astype(np.int64))
+    return found
+
+
 def population_features(columns: Mapping[str, Array], ranks: Mapping[str, Ranks]) -> dict[str, Array]:
-    """Name → (n,) of every population feature, from feature columns (n,) and the ranks of their base."""
-    return {each.name: getattr(ranks[each.of], each.op)(columns[each.of]) for each in POPULATION}
+    """Name → (n,) of every population feature whose base is ranked, from feature columns (n,) and those ranks."""
+    return {each.name: getattr(ranks[each.of], each.op)(columns[each.of]) for each in POPULATION if each.of in ranks}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from features.errors import InputError
@@ -63,7 +62,7 @@ def _tell(learnt: Learnt, version: int, workspace: Workspace) -> None:
     for row in card.candidate_rows(learnt):
         table.add_row(*row)
     out.print()
-    (out if out.is_terminal else Console(highlight=False, width=170)).print(table)
+    out.print(table)
     out.print(f"Judged by {found.plan}. In brackets: 95 % intervals.", markup=False, soft_wrap=True)
     for name, why in question.left_out.items():
         out.print(f"Left out: {name}, {why}.", markup=False, soft_wrap=True)

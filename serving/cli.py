@@ -12,8 +12,8 @@ import threading
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from features.engine import Engine
 from features.errors import InputError
 from serving import (
     drift_commands,
@@ -33,6 +33,7 @@ from serving import (
 from serving.options import (
     AsOfOption,
     CustomersOption,
+    EngineOption,
     GradeOption,
     HomeOption,
     HorizonOption,
@@ -170,8 +171,8 @@ def list_features(markdown: Annotated[bool, typer.Option("--markdown", help="as 
 
     if markdown:
         sys.stdout.write(page.markdown())
-    else:  # in a file or a pipe nothing bounds the width
-        (out if out.is_terminal else Console(highlight=False, width=200)).print(show.catalogue())
+    else:
+        out.print(show.catalogue())
 
 
 app.add_typer(quarantine_commands.app, name="quarantine")
@@ -226,12 +227,13 @@ def reclassify(
     month: MonthOption = None,
     version: VersionOption = None,
     restate: RestateOption = "",
+    engine: EngineOption = Engine.LOCAL,
 ) -> None:
     """A month graded beside the month before: who changed class and why; the online store gets the result."""
     from serving import show
 
     with open_job(source, home) as job:
-        done = job.reclassify(month, version, restate)
+        done = job.reclassify(month, version, restate, engine)
     out.print(show.classes(done.month.folder, done.live))
     out.print(show.monthly(done), markup=False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -14,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from features.engine import Engine
 from features.errors import InputError
 from features.progress import Progress
 from features.tables.sources import load_source
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
     from classification.scheme import Scheme
     from serving.steps import Job
 
-out = Console(highlight=False)
+WIDTH = 200
+"""Columns of what goes to a file or a pipe, which nothing bounds; COLUMNS says otherwise."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 MANY = 1_000
@@ -50,6 +56,9 @@ SchemeOption = Annotated[
     typer.Option("--scheme", help="version of the classification scheme, by default that of the release that is live"),
 ]
 MonthOption = Annotated[str | None, typer.Option("--month", help="as in 2026-10; by default the last whole one")]
+EngineOption = Annotated[
+    Engine, typer.Option("--engine", help="what computes and scores the base: this machine, or Spark; the same result")
+]
 RestateOption = Annotated[
     str, typer.Option("--restate", metavar="REASON", help="grade the last month again, though it was graded already")
 ]

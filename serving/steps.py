@@ -10,7 +10,7 @@ from typing import Any
 from classification.challenge import SETTINGS_TAG, Challenge, challenge
 from classification.comparison import Bases
 from classification.decisions import decisions_for
-from classification.grade import FACTS, TRAIT_NAMES, LiveSet
+from classification.grade import FACTS, TRAIT_NAMES, LiveSet, Scored
 from classification.monthly import MonthlyRun, month_end
 from classification.monthly import reclassify as grade_month
 from classification.months import Month, month_before
@@ -23,6 +23,7 @@ from classification.scheme import CURRENT, check_facts, load_scheme, scheme_text
 from classification.snapshots import classify as grade
 from classification.snapshots import load_live_set, newest_snapshot
 from features.company import Company
+from features.engine import Engine, spark_session
 from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.audit import open_audit
@@ -49,7 +50,7 @@ from training.recipes import SEGMENTS, TRAINING, Settings, load_settings
 from training.release import Release
 from training.review import publish
 from training.segments import SegmentModel
-from training.snapshots import Origin, base_at, read_cuts, read_origin, read_snapshots, write_snapshots
+from training.snapshots import Origin, Snapshot, base_at, read_cuts, read_origin, read_snapshots, write_snapshots
 from training.window import churn_window
 
 SAMPLE = "sample"
@@ -225,11 +226,14 @@ class Job:
         drift_report(self.workspace, release, base.as_of, folder, self.progress)
         return live, folder
 
-    def reclassify(self, month: str | None = None, version: int | None = None, restate: str = "") -> MonthlyRun:
+    def reclassify(
+        self, month: str | None = None, version: int | None = None, restate: str = "", engine: Engine = Engine.LOCAL
+    ) -> MonthlyRun:
         """A month graded beside the one before, by the champion or another version; the store gets the result, and the
         report is written.
 
-        month: by default the last that the data cover whole; restate: why one that was graded is graded again.
+        month: by default the last that the data cover whole; restate: why one that was graded is graded again; engine:
+        what computes and scores the base, with the same result.
         """
         report = self.report()
         name, as_of = self._month(month, data_end(report))
@@ -238,12 +242,23 @@ class Job:
         before = month_before(self.workspace, as_of)
         old = self._release_of(before, release)
         dates = [as_of, before.as_of] if before and old and old.digest != release.digest else [as_of]
-        bases = Bases(*base_at(self.workspace, company, dates, self.progress))
         origin = Origin(
             self.source.name, report["key"], company, release.about["horizon_days"], release.about["active_days"]
         )
+        found, scored = self._bases(engine, release, origin, dates)
+        bases = Bases(*found)
         decisions = decisions_for(self.workspace, release, bases.now)
-        done = grade_month(self.workspace, name, (old, release), bases, origin, decisions, bool(restate), self.progress)
+        done = grade_month(
+            self.workspace,
+            name,
+            (old, release),
+            bases,
+            origin,
+            decisions,
+            bool(restate),
+            self.progress,
+            scored=scored,
+        )
         if restate and done.written:
             audit = open_audit(self.workspace.home, None)
             audit.append("restate", None, restate, month=name, release=release.version)
@@ -251,6 +266,17 @@ class Job:
         drift_report(self.workspace, release, as_of, done.month.folder, self.progress)
         report_month(self, done.month.name, live=done.live)
         return done
+
+    def _bases(
+        self, engine: Engine, release: Release, origin: Origin, dates: list[date]
+    ) -> tuple[list[Snapshot], Scored | None]:
+        """The bases of some dates, the first of them scored where the engine does so."""
+        if engine == Engine.LOCAL:
+            return base_at(self.workspace, origin.company, dates, self.progress), None
+        from classification.spark import grade_base
+
+        with spark_session() as session:
+            return grade_base(session, self.workspace, release, origin, dates, self.progress)
 
     def _month(self, name: str | None, end: date) -> tuple[str, date]:
         """A month and the day after its last; InputError for one that the data do not cover whole."""

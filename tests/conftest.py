@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +17,9 @@ from features.tables.privacy import Pseudonyms
 from features.tables.sources import load_source
 from features.workspace import Workspace
 from serving.steps import Job
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -118,6 +124,40 @@ def essec_years(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         job.promote(version, approve="the tests")
     done = [job.reclassify(f"{year}-12") for year in range(2010, 2016)]
     return Ran(job, version, done[-1].month.folder)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Spark on two threads of this machine; without it the test is skipped by name, or fails where it must not be."""
+    java = Path(os.environ.get("JAVA_HOME", "/nowhere"), "bin", "java").is_file() or shutil.which("java")
+    missing = "" if importlib.util.find_spec("pyspark") else "pyspark not installed"
+    missing = missing or ("" if java else "java not found")
+    if missing and os.environ.get("REQUIRE_SHARED") == "1":
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)  # Spark is an extra, and Java no Python package: a clone elsewhere may have neither
+    from pyspark.sql import SparkSession
+
+    folder = tmp_path_factory.mktemp("spark")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("SPARK_LOCAL_DIRS", str(folder / "local"))
+        builder = SparkSession.builder.master("local[2]").appName("tests")
+        for name, value in {
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.memory": "1g",
+            "spark.sql.warehouse.dir": str(folder / "warehouse"),
+            "spark.sql.shuffle.partitions": "4",
+        }.items():
+            builder = builder.config(name, value)
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("OFF")
+        yield session
+        session.stop()
 
 
 @pytest.fixture

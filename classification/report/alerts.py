@@ -17,10 +17,11 @@ TOLD = ("kind", "observed", "expected", "p", "q", "sentence")
 
 @dataclass(frozen=True)
 class Alerts:
-    """watched: customers whose trend was looked at; table: of those with an alert `customer` and TOLD, the surest
-    first."""
+    """watched: customers whose trend was looked at; judged: those of them of whom enough was known to judge it; table:
+    of those with an alert `customer` and TOLD, the surest first."""
 
     watched: int
+    judged: int
     table: pa.Table
 
 
@@ -32,7 +33,8 @@ def read_alerts(base: Base, naming: Naming) -> Alerts | None:
     table = read_parquet(path, columns=["customer_id", "alert", *TOLD])
     mine = table.filter(pc.is_in(table["customer_id"], base.ids))
     watched = len(pc.unique(mine["customer_id"]))
+    judged = pc.sum(mine["p"].is_valid()).as_py() or 0
     raised = mine.filter(pc.fill_null(mine["alert"], False))
     raised = raised.sort_by([("q", "ascending"), ("p", "ascending"), ("customer_id", "ascending")])
     named = naming(raised["customer_id"].combine_chunks())
-    return Alerts(watched, raised.select(TOLD).add_column(0, "customer", named))
+    return Alerts(watched, judged, raised.select(TOLD).add_column(0, "customer", named))

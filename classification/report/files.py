@@ -54,6 +54,10 @@ def csv_tables(report: Report) -> Iterator[tuple[str, pa.Table]]:
     yield "stars", _major(report, report.stars.table, "spend")
     if report.alerts:
         yield "alerts", report.alerts.table
+    if report.feedback:
+        yield "expected", report.feedback.expected
+        if report.feedback.refusals is not None:
+            yield "refusals", report.feedback.refusals
     yield "markets", _markets(report)
     yield "data-errors", report.health.illegal
     unknown = report.health.unknown

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyarrow.compute as pc
 
 from classification.past import VALUE_DIMENSION
+from classification.report.alerts import Alerts
 from classification.report.allocation import Allocation
 from classification.report.causes import NAMES, in_total
 from classification.report.health import Health
@@ -68,12 +69,22 @@ def _owner(name: str) -> str:
     return known.get(name, f"from another {name}")
 
 
+def alerts_said(found: Alerts) -> str:
+    """How many customers were watched and judged, and of how many there is something to tell."""
+    watched = f"{found.watched:,} key customers are watched"
+    if not found.watched:
+        return "there are no key customers to watch."
+    judged = "all judged" if found.judged == found.watched else f"{found.judged:,} of them judged"
+    if not found.judged:
+        judged = "none judged: too little is known of earlier months to compare with"
+    return f"{watched}, {judged}; {found.table.num_rows:,} alerts."
+
+
 def _outlook(report: Report) -> Iterator[str]:
     if report.alerts is None:
         yield "Early warning did not run for this month."
     else:
-        found = report.alerts
-        yield f"Early warning: {found.table.num_rows:,} alerts about the {found.watched:,} customers that it watches."
+        yield f"Early warning: {alerts_said(report.alerts)}"
     if report.stars.fared:
         yield fared_said(report.stars.fared)
     for market in report.markets:

@@ -19,6 +19,7 @@ from classification.report.alerts import Alerts, read_alerts
 from classification.report.allocation import Allocation, allocation
 from classification.report.base import Naming, handles, read_base, read_period
 from classification.report.causes import Cause, causes
+from classification.report.feedback import Feedback, read_feedback
 from classification.report.health import Health, health
 from classification.report.history import History, histories
 from classification.report.market import Market, markets
@@ -37,7 +38,8 @@ class Report:
     """A month beside an earlier one, `against`; None where there is none: then everybody has joined.
 
     within: dimension → class, of which all customers told of are; migrations: dimension → who moved; moves, newcomers:
-    tables of `classification.report.moves`; alerts: None where early warning did not run; own_ids: whether
+    tables of `classification.report.moves`; alerts, feedback: None where the month
+    was graded without; own_ids: whether
     customers are told by the company's own ids.
     """
 
@@ -51,6 +53,7 @@ class Report:
     causes: tuple[Cause, ...]
     stars: Stars
     alerts: Alerts | None
+    feedback: Feedback | None
     markets: tuple[Market, ...]
     allocation: Allocation
     health: Health
@@ -98,6 +101,7 @@ def make_report(
         causes=causes(period.changes, list(orders)),
         stars=stars(base, earlier, setting, within, naming),
         alerts=read_alerts(base, naming),
+        feedback=read_feedback(base, within, naming),
         markets=markets(base, setting),
         allocation=allocation(base, setting),
         health=health(base, not within, scheme, naming),

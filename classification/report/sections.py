@@ -12,7 +12,15 @@ from classification.past import VALUE_DIMENSION
 from classification.report import plots
 from classification.report.allocation import Allocation
 from classification.report.causes import NAMES, Cause, in_total
-from classification.report.headlines import allocation_said, best_said, fared_said, health_said, measure_said, per
+from classification.report.headlines import (
+    alerts_said,
+    allocation_said,
+    best_said,
+    fared_said,
+    health_said,
+    measure_said,
+    per,
+)
 from classification.report.market import RETURN, SPEND, Market
 from classification.report.moves import DOWN, MARKS, UP, ordered
 from classification.report.report import Report
@@ -31,6 +39,10 @@ def sections(report: Report) -> Iterator[str]:
         yield section("Why classes changed", _causes(report.causes))
     yield section("Stars of tomorrow", _stars(report))
     yield section("Abnormal trends of key customers", _alerts(report))
+    if report.feedback:
+        if report.feedback.refusals is not None:
+            yield section("Why customers did not buy", _refusals(report))
+        yield section("Purchases that customers announced", _expected(report))
     yield section("Core market", "".join(_market(each, report.setting) for each in report.markets))
     yield section("Is service fairly allocated?", _allocation(report.allocation, report.setting))
     yield section("Is the classification complete?", _health(report))
@@ -146,11 +158,47 @@ def _stars(report: Report) -> str:
 def _alerts(report: Report) -> str:
     if report.alerts is None:
         return f"<p>Early warning did not run for {month_said(report.month.name)}.</p>"
-    found = report.alerts.table
+    found, said = report.alerts.table, alerts_said(report.alerts)
+    lead = f"<p>{escape(said[0].upper() + said[1:])}</p>"
     if not found.num_rows:
-        return f"<p>None of the {report.alerts.watched:,} customers that are watched departs from what it does.</p>"
-    rows = [(row["customer"], row["kind"], row["sentence"], f"{row['q']:.2g}") for row in found.to_pylist()[:TOP]]
-    return table(("customer", "what", "how", "q"), rows, numbers=[3]) + f"<p class=quiet>{_first(found)[2:]}</p>"
+        return lead
+    rows = [
+        (row["customer"], row["kind"], row["sentence"], "" if row["q"] is None else f"{row['q']:.1%}")
+        for row in found.slice(0, TOP).to_pylist()
+    ]
+    shown = table(("customer", "what", "how", "false alarms up to here"), rows, numbers=[3])
+    return f"{lead}{shown}<p class=quiet>{_first(found)[2:]}</p>"
+
+
+def _refusals(report: Report) -> str:
+    found = report.feedback.refusals if report.feedback else None
+    if not found:
+        return "<p>Nobody noted why a customer did not buy.</p>"
+    rows = [
+        (
+            row["reason"] or "no reason given",
+            f"{row['refusals']:,}",
+            "" if row["share"] is None else f"{row['share']:.0%}",
+            f"{row['customers']:,}",
+            "" if row["refusals_before"] is None else f"{row['refusals_before']:,}",
+        )
+        for row in found.slice(0, TOP).to_pylist()
+    ]
+    heads = ("reason", "refusals in 365 days", "share", "customers", "in the year before")
+    return table(heads, rows, numbers=range(1, 5))
+
+
+def _expected(report: Report) -> str:
+    found = report.feedback.expected if report.feedback else None
+    if not found:
+        return "<p>No purchase that a customer announced is still to come.</p>"
+    due = pc.sum(found["overdue"]).as_py()
+    lead = f"{found.num_rows:,} customers said when they would buy, and have not since; of {due:,} the day is past"
+    rows = [
+        (row["customer"], f"{row['expected']}", f"{row['told_on']}", row["channel"] or "")
+        for row in found.slice(0, TOP).to_pylist()
+    ]
+    return f"<p>{lead}{_first(found)}.</p>{table(('customer', 'expects to buy on', 'told on', 'to whom'), rows)}"
 
 
 def _market(market: Market, setting: Setting) -> str:
