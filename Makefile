@@ -37,8 +37,8 @@ serve: setup ## the scoring service on 127.0.0.1:8000
 ui: setup ## the MLflow UI on 127.0.0.1:5000
 	$(BIN)/scoring ui
 
-test: setup-dev ## what CI runs
-	$(BIN)/python -m pytest
+test: setup-dev ## what CI runs, two tests at a time
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-long: setup-dev ## fuzzing for ten minutes, kill loops: what takes too long for CI
 	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/features/tables/test_fuzz_readers.py

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import POSITION
 from features.progress import Progress, silent
-from training.explain import Contributions, sentence
+from training.explain import Contributions, largest, sentences_of
 from training.recipes import RECIPES
 from training.release import Array, Release, contributions
 from training.snapshots import Snapshot
@@ -60,7 +60,7 @@ def _of_task(task: str, release: Release, base: Snapshot, scores: Array) -> Iter
 
 
 def _table(task: str, ids: NDArray[np.object_], told: Contributions, decimals: int) -> pa.Table:
-    top = np.argsort(-np.abs(told.values), axis=1, kind="stable")[:, :MOST]
+    top = largest(told.values, MOST)
     customer, rank = np.repeat(np.arange(len(ids)), top.shape[1]), np.tile(np.arange(top.shape[1]), len(ids))
     column = top.ravel()
     value, contribution = told.inputs[customer, column], told.values[customer, column]
@@ -68,20 +68,16 @@ def _table(task: str, ids: NDArray[np.object_], told: Contributions, decimals: i
     customer, rank, column, value, contribution = (
         each[moves] for each in (customer, rank, column, value, contribution)
     )
-    names = [told.names[i] for i in column]
-    said = [
-        sentence(reason, told.moves, decimals)
-        for reason in zip(names, value.tolist(), contribution.tolist(), strict=True)
-    ]
+    names = pa.array(told.names, pa.string()).take(pa.array(column))
     return pa.table(
         [
             pa.array(ids[customer], pa.string()),
             pa.array([task] * len(names), pa.string()),
             pa.array(rank + 1, pa.int8()),
-            pa.array(names, pa.string()),
+            names,
             pa.array(value, pa.float64(), from_pandas=True),
             pa.array(contribution, pa.float64()),
-            pa.array(said, pa.string()),
+            sentences_of(told.names, column, value, contribution, told.moves, decimals),
         ],
         schema=SCHEMA,
     )

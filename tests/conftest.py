@@ -37,6 +37,18 @@ def real_data(*files: str) -> Path:
     return (SHARED / files[0]).parent
 
 
+TOGETHER = {"cdnow": "cdnow", "online_retail": "real", "essec_years": "real", "spark": "real"}
+"""Fixture → group: tests of a group run in one process, so that what takes minutes is made once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those of a group or else of a file stay together; the long ones begin."""
+    for item in items:
+        groups = sorted({TOGETHER[name] for name in getattr(item, "fixturenames", ()) if name in TOGETHER})
+        item.add_marker(pytest.mark.xdist_group(groups[-1] if groups else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not TOGETHER.keys() & set(getattr(item, "fixturenames", ())))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A key and a registry for tests only; commands run from the project's folder."""

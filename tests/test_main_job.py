@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from features.tables.sources import SOURCES, load_source, source_kind
 from features.tables.table_source import load_table_source
 from features.workspace import Workspace, read_json
+from serving.cli import app
 from serving.steps import Job
 from tests.conftest import ROOT, Ran, run_job
 from tests.features.tables.test_ingest import Shop, shop
@@ -143,10 +144,9 @@ def test_every_source_file_can_be_read(path: Path) -> None:
 
 def _help(*command: str) -> str:
     """What a command, or one of a group of commands, says of itself."""
-    words = [ROOT / ".venv/bin/scoring", *command, "--help"]
-    shown = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert shown.returncode == 0, command
-    return shown.stdout
+    shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, command
+    return shown.output
 
 
 def test_the_readme_names_only_what_there_is(scoring: Callable[..., tuple[int, str]]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
 
+import numba as nb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.catalogue import CATALOGUE
@@ -51,50 +53,55 @@ class Contributions:
     score: Array
     moves: str
 
-    def of(self, row: int, k: int) -> list[tuple[str, float, float]]:
-        """(input, its value, its contribution) of the `k` that move one customer's score most; zeros are none."""
-        found = self.values[row]
-        order = np.argsort(-np.abs(found), kind="stable")[:k]
-        return [(self.names[i], float(self.inputs[row, i]), float(found[i])) for i in order if found[i]]
-
     def turned(self, moves: str) -> Contributions:
         """Of the opposite: what speaks for silence speaks against a purchase."""
         return Contributions(self.names, self.inputs, -self.values, -self.base, -self.score, moves)
 
 
-class Explained(Protocol):
-    """A model that can say why."""
+def sentences_of(
+    names: Sequence[str], which: NDArray[np.intp], values: Array, contributions: Array, moves: str, decimals: int = 2
+) -> pa.Array:
+    """Reasons in plain words: `Days since the last purchase: 212 days, raises the probability to leave`.
 
-    def explain(self, rows: Array, horizon_days: int) -> Contributions:
-        """What each input adds to the score of each row."""
-        ...
-
-
-Reason = tuple[str, float, float]
-"""An input's name, its value (NaN for null), and what it adds to the score."""
-
-
-def top_reasons(model: Explained, rows: Array, horizon_days: int, k: int = 3) -> list[list[Reason]]:
-    """The `k` inputs that move each row's score most, largest first; rows (n, features) → n lists."""
-    found = model.explain(rows, horizon_days)
-    return [found.of(row, k) for row in range(len(rows))]
-
-
-def importance(found: Contributions) -> list[tuple[str, float]]:
-    """Mean absolute contribution of every input over all rows, largest first; inputs that never count are left out."""
-    mean = np.abs(found.values).mean(axis=0)
-    return [(found.names[i], float(mean[i])) for i in np.argsort(-mean, kind="stable") if mean[i] > 0]
-
-
-def sentence(reason: Reason, moves: str, decimals: int = 2) -> str:
-    """A reason in plain words: `Days since the last purchase: 212 days, raises the probability to leave`.
-
-    decimals: of the currency; amounts are told in major units.
+    which (n,): the place of each one's input among `names`; values (n,), NaN for null; contributions (n,). decimals: of
+    the currency; amounts are told in major units.
     """
-    name, value, contribution = reason
-    verb = "raises" if contribution > 0 else "lowers"
-    said = _said(value, UNITS.get(name, "1"), decimals)
-    return f"{_short(DOCS[name])}: {said}, {verb} {moves}"
+    order = np.argsort(which, kind="stable")
+    place, begin = np.unique(which[order], return_index=True)
+    parts = zip(place, np.split(order, begin[1:]), strict=True) if len(order) else ()
+    told = [said_of(names[i], values[mine], decimals) for i, mine in parts]
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    said = pa.concat_arrays([pa.array([], pa.string()), *told]).take(pa.array(back))
+    heads = pa.array([f"{short_doc(name)}: " for name in names]).take(pa.array(which))
+    tails = pa.array([f", lowers {moves}", f", raises {moves}"]).take(pa.array((contributions > 0).astype(np.int8)))
+    return pc.binary_join_element_wise(heads, said, tails, "")
+
+
+def largest(values: Array, k: int) -> NDArray[np.intp]:
+    """The columns of the `k` values that are furthest from 0 in each row, the furthest first, of equals the first;
+    values (n, m) → (n, k)."""
+    k = min(k, values.shape[1])
+    found = np.zeros((len(values), k), np.intp)
+    _largest(values, found)
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _largest(values: Array, found: NDArray[np.intp]) -> None:
+    k = found.shape[1]
+    best = np.empty(k)
+    for row in range(values.shape[0]):
+        best[:] = -1.0
+        for column in range(values.shape[1]):
+            size = abs(values[row, column])
+            at = k
+            while at > 0 and size > best[at - 1]:
+                at -= 1
+            for i in range(k - 1, at, -1):
+                best[i], found[row, i] = best[i - 1], found[row, i - 1]
+            if at < k:
+                best[at], found[row, at] = size, column
 
 
 def said_of(name: str, values: Array, decimals: int = 2) -> pa.Array:
@@ -110,11 +117,7 @@ def short_doc(name: str) -> str:
     return _short(DOCS.get(name, name.replace("_", " ")))
 
 
-def sentences(reasons: Sequence[Reason], moves: str) -> list[str]:
-    """A sentence per reason."""
-    return [sentence(reason, moves) for reason in reasons]
-
-
+@cache
 def _short(doc: str) -> str:
     """The doc without how it is reckoned, what it says of null, and papers."""
     return re.split(r"[;:]| \(", doc)[0].rstrip(".")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -93,6 +92,6 @@ def test_what_is_missing_is_told(
     code, said = scoring(*words, "spark")
     assert code == 2 and "Java" in said
     code, said = scoring(*words, "abacus")
-    assert code == 2 and re.search("local.*spark", said)
+    assert code == 2 and "abacus" in said
     with pytest.raises(InputError):
         sample.job.reclassify("2031-01", engine=Engine.SPARK)

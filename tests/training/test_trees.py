@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.trees import parse_trees, score_trees
+from training.trees import parse_shares, parse_trees, score_trees, share_out
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "null as itself": {},
@@ -89,3 +89,43 @@ def test_categorical_splits_are_left_to_lightgbm() -> None:
     data = lgb.Dataset(x, (x[:, 0] % 3 == 1).astype(float), categorical_feature=[0])
     booster = lgb.train({"verbose": -1, "num_threads": 1}, data, 5)
     assert parse_trees(booster.model_to_string()) is None
+
+
+@pytest.mark.parametrize("case", [name for name in SETTINGS if name != "most leaves"])
+def test_contributions_are_lightgbms(case: str) -> None:
+    """Exact TreeSHAP, to rounding; they and the base add up to the score."""
+    x = table(3_000, 1)
+    label = np.nan_to_num(x[:, 0]) + np.nan_to_num(x[:, 3]) ** 2 + np.isnan(x[:, 5]) * x[:, 8].clip(0, None)
+    label = np.abs(np.nan_to_num(label)) if case == "tweedie" else np.nan_to_num(label)
+    settings = {"objective": "regression", "num_leaves": 9, "verbose": -1, "num_threads": 1} | SETTINGS[case]
+    booster = lgb.train(settings, lgb.Dataset(x, label), 60)
+    shares = parse_shares(booster.model_to_string())
+    assert shares is not None
+    for rows in (x, table(1_031, 2), table(1, 3), np.full((1, 12), np.nan)):
+        wanted = np.asarray(booster.predict(rows, pred_contrib=True, num_threads=1))
+        found = share_out(shares, rows)
+        assert np.allclose(found, wanted[:, :-1], rtol=1e-9, atol=1e-12) and np.isclose(shares.base, wanted[0, -1])
+        assert np.allclose(found.sum(axis=1) + shares.base, booster.predict(rows, raw_score=True), atol=1e-9)
+    assert share_out(shares, x[:0]).shape == (0, 12)
+    one_by_one = np.concatenate([share_out(shares, x[i : i + 1]) for i in range(100)])
+    assert np.array_equal(share_out(shares, np.vstack([x, x]))[:100], one_by_one)
+
+
+def test_an_input_twice_on_the_way_is_one_input() -> None:
+    """Deep trees over two inputs split the same one again and again, and one of them sends null both ways."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(4_000, 2))
+    x[rng.random(x.shape) < 0.2] = np.nan
+    label = np.sin(3 * np.nan_to_num(x[:, 0])) * np.nan_to_num(x[:, 1], nan=2.0)
+    booster = lgb.train({"num_leaves": 9, "verbose": -1, "num_threads": 1}, lgb.Dataset(x, label), 40)
+    shares = parse_shares(booster.model_to_string())
+    assert shares is not None
+    wanted = np.asarray(booster.predict(x, pred_contrib=True))
+    assert np.allclose(share_out(shares, x), wanted[:, :-1], rtol=1e-9, atol=1e-12)
+
+
+def test_trees_too_large_for_tables_are_left_to_lightgbm() -> None:
+    """Their scores are not."""
+    x = table(3_000, 1)
+    booster = lgb.train({"num_leaves": 10, "verbose": -1, "num_threads": 1}, lgb.Dataset(x, np.nan_to_num(x[:, 0])), 5)
+    assert parse_shares(booster.model_to_string()) is None and parse_trees(booster.model_to_string()) is not None

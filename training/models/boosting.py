@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.models.inputs import INPUTS
 from training.recipes import Boosting
-from training.trees import Trees, parse_trees, score_trees
+from training.trees import Shares, Trees, parse_shares, parse_trees, score_trees, share_out
 
 Array = NDArray[np.float64]
 
@@ -40,8 +40,15 @@ class Forest:
         """The booster's trees as the compiled loop takes them; None where it cannot."""
         return parse_trees(self.booster.model_to_string())
 
+    @cached_property
+    def shares(self) -> Shares | None:
+        """What the trees add for every pattern of their tests; None where they are too large for that."""
+        return parse_shares(self.booster.model_to_string())
+
     def contributions(self, table: Array) -> tuple[Array, float]:
         """Exact TreeSHAP (Lundberg et al. 2020) of the raw score: (n, inputs), and the base they are added to."""
+        if self.shares is not None:
+            return share_out(self.shares, table), self.shares.base
         found = np.asarray(self.booster.predict(table, pred_contrib=True, num_threads=_threads(table)))
         return found[:, :-1], float(found[0, -1]) if len(found) else 0.0
 

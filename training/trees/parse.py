@@ -43,8 +43,7 @@ class Trees:
 def parse_trees(text: str) -> Trees | None:
     """The trees of a model in LightGBM's text format, of one output; None for what the compiled loop cannot score:
     linear trees, categorical splits, several outputs, averaged outputs, trees of more than MOST_LEAVES leaves."""
-    head, *blocks = re.split(r"\n\s*Tree=\d+\n", text.partition("\nend of trees")[0])
-    said, trees = _pairs(head), [_pairs(block) for block in blocks]
+    said, trees = _pairs(_split(text)[0]), blocks_of(text)
     if said.get("num_tree_per_iteration", "1") != "1" or "average_output" in said or any(map(_strange, trees)):
         return None
     columns: dict[tuple[int, int], int] = {}
@@ -59,6 +58,20 @@ def parse_trees(text: str) -> Trees | None:
         np.array([stays for _, _, stays in tests], np.uint64),
         np.array([value for tree in trees for value in _values(tree)], np.float64),
     )
+
+
+def blocks_of(text: str) -> list[Mapping[str, str]]:
+    """What a model says of each tree."""
+    return [_pairs(block) for block in _split(text)[1:]]
+
+
+def numbers_of(tree: Mapping[str, str], key: str) -> NDArray[np.int64]:
+    """A list of whole numbers of a tree; empty where it does not say."""
+    return np.array(tree.get(key, "").split(), np.int64)
+
+
+def _split(text: str) -> list[str]:
+    return re.split(r"\n\s*Tree=\d+\n", text.partition("\nend of trees")[0])
 
 
 def _strange(tree: Mapping[str, str]) -> bool:

@@ -66,7 +66,7 @@ def _score(
         count = min(LANES, rows.shape[0] - first)
         for c in range(columns.shape[0]):
             for k in range(count):
-                seen[c, k] = _seen(rows[first + k, columns[c, 0]], columns[c, 1])
+                seen[c, k] = see(rows[first + k, columns[c, 0]], columns[c, 1])
         total[:] = 0.0
         for t in range(leaves.size):
             alive[:] = ~np.uint64(0)
@@ -82,7 +82,7 @@ def _score(
 
 
 @nb.njit(inline="always")
-def _seen(x: float, null: int) -> float:
+def see(x: float, null: int) -> float:
     """A value such that `x <= threshold` sends null where the nodes of its column send it."""
     if null == NULL_AS_ZERO:
         return 0.0 if x != x else x
