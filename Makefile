@@ -54,6 +54,7 @@ check: setup-dev ## style, types, and who may import whom
 	$(BIN)/lint-imports
 
 bench-reclassify: ## a month of 1 M customers, from ready feature rows; ARGS=--quick for a small run
+bench-spark: ## a base graded by Spark beside one machine; ARGS=--quick for a small run
 bench-ingest: ## ingest of 50 M lines beside a plain copy; ARGS=--quick for a small run
 bench-warning: ## false and missed alarms of the early warning; ARGS=--quick for a small run
 bench-segments: ## how stable the segments are, and who keeps theirs; ARGS=--quick for a small run

@@ -13,13 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from classification.months import months
+from classification.report.page import to_html
+from classification.report.report import make_report
 from classification.scheme import CURRENT, load_scheme
+from classification.warning import early_warnings
+from features.company import Company
 from features.errors import InputError
 from features.workspace import Workspace
+from serving.reporting import setting_of
 from serving.steps import Job
 from tests.conftest import Ran
 
@@ -70,6 +76,34 @@ def test_a04_a_month_graded_again_is_the_same_to_the_byte(job: Job) -> None:
     assert not job.reclassify(NAMES[1]).written and contents(folder) == before
     shutil.rmtree(folder)
     assert job.reclassify(NAMES[1]).written and contents(folder) == before
+
+
+def test_a29_a10_the_month_has_its_alerts_and_what_customers_said(job: Job) -> None:
+    """Of the customers it graded, as known at its end; the report tells of them."""
+    month = months(job.workspace)[-1]
+    company, tables = Company.from_json(job.report()["company"]), job.workspace.tables
+    graded = pq.read_table(month.folder / "grades.parquet").to_pandas().set_index("customer_id")
+    alerts = pq.read_table(month.folder / "alerts.parquet")
+    assert alerts == early_warnings(tables, company, month.as_of)
+    assert len(alerts) > 10 and set(alerts["customer_id"].to_pylist()) <= set(graded.index)
+    said = pq.read_table(month.folder / "expected.parquet").to_pandas()
+    assert len(said) > 5 and set(said["customer_id"]) <= set(graded.index)
+    refusals = pq.read_table(month.folder / "refusals.parquet").to_pandas()
+    total = refusals[refusals["class"].isna()].set_index("reason")["refusals"]
+    by_class = refusals[refusals["class"].notna()].groupby("reason")["refusals"].sum()
+    assert total.equals(by_class[total.index]) and total["price"] > 0
+    report = make_report(job.workspace, setting_of(job, month))
+    assert report.alerts and report.alerts.watched == len(set(alerts["customer_id"].to_pylist()))
+    assert report.feedback and report.feedback.refusals is not None
+    assert report.feedback.refusals["refusals"].to_pylist() == total.tolist()
+    assert set(report.feedback.expected["expected"].to_pylist()) <= set(said["expected"])
+    page = to_html(report)
+    assert "Why customers did not buy" in page and "Purchases that customers announced" in page and "price" in page
+    mine = make_report(job.workspace, setting_of(job, month), within={"value": "A"}).feedback
+    assert mine and mine.refusals is not None
+    assert pc.sum(mine.refusals["refusals"]).as_py() == refusals.loc[refusals["class"] == "A", "refusals"].sum()
+    other = make_report(job.workspace, setting_of(job, month), within={"demand": "H"})
+    assert other.feedback and other.feedback.refusals is None and "Why customers" not in to_html(other)
 
 
 def test_months_stand_on_one_another(job: Job) -> None:

@@ -332,8 +332,27 @@ def test_early_warning_is_told_or_that_it_did_not_run(tmp_path: Path) -> None:
     ]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(alerts), workspace.months / "2026-10" / "alerts.parquet")
     found = make_report(workspace, SETTING)
-    assert found.alerts and found.alerts.watched == 3
+    assert found.alerts and (found.alerts.watched, found.alerts.judged) == (3, 3)
+    assert "Early warning: 3 key customers are watched, all judged; 2 alerts." in headlines(found)
     assert found.alerts.table["sentence"].to_pylist() == ["quiet 2", "quiet 0"] and "quiet 2" in to_html(found)
+
+
+def test_alerts_without_a_judgement_are_told_too(tmp_path: Path) -> None:
+    """A changed contact person has no p; where nobody could be judged the report does not say that all is well."""
+    workspace = write_month(tmp_path, "2026-10", {customer(i): {"value": "A"} for i in range(3)})
+    nothing: dict[str, Any] = dict.fromkeys(("observed", "expected", "p", "q"))
+    alerts = [
+        {"customer_id": customer(0), "kind": "contact", "alert": True, "sentence": "The contact changed.", **nothing},
+        {"customer_id": customer(1), "kind": "activity", "alert": False, "sentence": "Not judged.", **nothing},
+    ]
+    schema = pa.schema([("p", pa.float64()), ("q", pa.float64()), ("observed", pa.int64()), ("expected", pa.float64())])
+    table = pa.Table.from_pylist(alerts)
+    for name in schema.names:
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(schema.field(name).type))
+    pq.write_table(table, workspace.months / "2026-10" / "alerts.parquet")
+    found = make_report(workspace, SETTING)
+    assert "The contact changed." in to_html(found)
+    assert any("2 key customers are watched, none judged" in each for each in headlines(found))
 
 
 def test_the_first_month_has_nothing_to_be_held_against(tmp_path: Path) -> None:

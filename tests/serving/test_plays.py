@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
@@ -19,11 +20,12 @@ from classification.playbook import CURRENT, load_playbook
 from classification.playbook_use import playbook_in_use
 from classification.plays import play_of
 from classification.scheme import load_scheme
+from classification.worklists import LOOKED_AT
 from features.errors import InputError
 from features.tables.audit import open_audit, read_lines
 from features.tables.events import EVENTS
 from features.tables.privacy import Pseudonyms
-from features.workspace import Workspace
+from features.workspace import Workspace, part_files
 from serving.app import Service, create_app
 from serving.plays import Plays, open_plays
 from serving.schema import ClassPlayOut, CustomerScore
@@ -141,12 +143,15 @@ def test_the_service_notes_which_playbook_it_uses(service: Service, sample: Ran)
 
 @pytest.fixture(scope="module")
 def october(sample: Ran, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The sample company with October graded, and then four complaints and a visit."""
+    """The sample company with October graded, and then with no complaints and talks but four complaints and a visit."""
     workspace = Workspace(tmp_path_factory.mktemp("october") / "home")
     shutil.copytree(sample.workspace.home, workspace.home)
     done = Job(sample.job.source, workspace).reclassify("2026-10")
     rows = pq.read_table(done.month.folder / "grades.parquet").to_pylist()
     first = {value: next(row["customer_id"] for row in rows if row["class_value"] == value) for value in "ABC"}
+    for part in part_files(workspace.tables / "events.parquet"):
+        table = pq.read_table(part)
+        pq.write_table(table.filter(pc.invert(pc.is_in(table["kind"], pa.array(LOOKED_AT)))), part)
     events = [(first["C"], 1), (first["B"], 2), (first["A"], 4), (first["A"], 3)]
     said = [said_event(id_, date(2026, 10, day), "complaint", code=f"late {day}") for id_, day in events]
     said.append(said_event(first["A"], date(2026, 10, 20), "contact", channel="representative"))
@@ -183,7 +188,6 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.long  # it counts on a sample company without complaints and talks, which it has now
 def test_a30_the_queue_of_complaints(october: Workspace, tell: Told, tmp_path: Path) -> None:
     """Key customers first, by ten digits of the pseudonym; the file has all of it, and no id of the company's."""
     path = tmp_path / "complaints.csv"
@@ -198,7 +202,6 @@ def test_a30_the_queue_of_complaints(october: Workspace, tell: Told, tmp_path: P
     assert code == 2 and "value= one of A, B, C, U" in letter
 
 
-@pytest.mark.long  # it counts on a sample company without complaints and talks, which it has now
 def test_own_ids_are_shown_where_asked_and_the_log_says_so(
     october: Workspace, tell: Told, pseudonyms: Pseudonyms, tmp_path: Path
 ) -> None:
@@ -213,7 +216,6 @@ def test_own_ids_are_shown_where_asked_and_the_log_says_so(
     assert not any(id_ in log.read_text() for id_ in ids)
 
 
-@pytest.mark.long  # it counts on a sample company without complaints and talks, which it has now
 def test_a31_the_visits_that_are_due(october: Workspace, tell: Told, tmp_path: Path) -> None:
     """Two for each key customer; the one who was seen on October 20 is due 30 days later, and overdue by December."""
     path = tmp_path / "visits.csv"
@@ -225,14 +227,18 @@ def test_a31_the_visits_that_are_due(october: Workspace, tell: Told, tmp_path: P
     assert {(row["last"], row["due"]) for row in rows[1:]} == {("", "2026-12-01")}
 
 
-@pytest.mark.long  # it counts on a sample company without complaints and talks, which it has now
-def test_the_other_lists_are_told(october: Workspace, tell: Told) -> None:
-    """Nobody of the sample company costs more than the cap; every customer has an owner."""
-    assert "No customers over the cap on 2026-11-01." in tell("worklist", "cap", "--home", october.home)[1]
+def test_the_other_lists_are_told(october: Workspace, tell: Told, tmp_path: Path) -> None:
+    """Who costs more than the cap of its play; every customer has an owner."""
+    path = tmp_path / "cap.csv"
+    grades = pq.read_table(october.months / "2026-10" / "grades.parquet").to_pylist()
+    capped = {row["customer_id"]: play_of(PLAYBOOK, classes_of(row), row["no_marketing"]).cap for row in grades}
+    cost = {row["customer_id"]: row["service_cost_365d"] or 0 for row in grades}
+    over = {id_ for id_, cap in capped.items() if cap is not None and cost[id_] > cap}
+    assert tell("worklist", "cap", "--home", october.home, "--csv", path)[0] == 0 and over
+    assert {row["customer_id"] for row in rows_of(path)} == over
     code, said, _ = tell("worklist", "owners", "--home", october.home)
     counts = [int(line.split()[-1].replace(",", "")) for line in said.splitlines() if line.split()[-1:][0].isdigit()]
-    graded = pq.read_metadata(october.months / "2026-10" / "grades.parquet").num_rows
-    assert code == 0 and sum(counts) == graded
+    assert code == 0 and sum(counts) == len(grades)
 
 
 def test_a_playbook_is_checked_shown_and_used(october: Workspace, tell: Told) -> None:
