@@ -1,4 +1,5 @@
-"""A month of a large company, from ready feature rows: graded beside the month before, every change explained."""
+"""A month of a large company, from ready feature rows: graded beside the month before, every change explained, the
+report written."""
 
 from __future__ import annotations
 
@@ -17,6 +18,9 @@ from benchmarks.report import RESULTS, Target, machine, markdown, print_targets,
 from classification.comparison import Bases
 from classification.monthly import reclassify
 from classification.reasons import reasons
+from classification.report.files import report_folder, write_report
+from classification.report.report import make_report
+from classification.report.setting import Setting
 from classification.snapshots import load_live_set
 from features.batch import matrix
 from features.catalogue import NAMES
@@ -71,13 +75,17 @@ def enlarge(home: Path, customers: int) -> None:
 
 
 def month(home: Path, customers: int, name: str) -> None:
-    """Grade a month from the rows at hand, without the reasons of scores."""
+    """Grade a month from the rows at hand, without the reasons of scores, and write its report."""
     release = candidate(home)
     report = read_json(home / "tables" / "report.json")
     origin = Origin("sample", report["key"], Company.from_json(report["company"]), 90, None)
     workspace = _Large(home / f"{customers}", home)
     old = None if name == min(MONTHS) else release
-    reclassify(workspace, name, (old, release), Bases(read_base(home, customers, name)), origin, told=False)
+    done = reclassify(workspace, name, (old, release), Bases(read_base(home, customers, name)), origin, told=False)
+    source, days = load_source("sample"), int(release.about["potential_days"])
+    setting = Setting(source.title, source.currency, source.decimals, done.live.scheme, days, {})
+    report = make_report(workspace, setting, name)
+    write_report(report, report_folder(workspace, report, named=False))
 
 
 class _Large(Workspace):
@@ -143,7 +151,7 @@ def measured(quick: bool) -> list[Target]:
     small, large = (taken[size] for size in sorted(taken))
     times = max(taken) / min(taken)
     found = [
-        Target(f"{max(taken):,} customers graded, changes explained", "≤60", large.wall, "s"),
+        Target(f"{max(taken):,} customers graded, changes explained, reported", "≤60", large.wall, "s"),
         Target(f"{max(taken):,} customers, peak memory", "≤3072", large.peak_mib, "MiB"),
         Target(f"CPU of {times:.0f} times the customers", f"≤{1.2 * times:.1f}", large.cpu / small.cpu, "times"),
         Target("CPU of the reasons of 1,000 customers", "≤2", explained, "s"),
@@ -162,8 +170,8 @@ def page(found: list[Target]) -> str:
     said = (
         "Made by `make bench-reclassify`. Two months of customers alike to the sample company's, from ready feature "
         "rows: scores of six tasks, percentiles, twenty dimensions, classes held against the month before, each change "
-        "with its shares and a sentence, written as Parquet; on two cores. The reasons of scores are not in it: they "
-        "are timed by themselves."
+        "with its shares and a sentence, written as Parquet, and the report with its pictures; on two cores. The "
+        "reasons of scores are not in it: they are timed by themselves."
     )
     return "\n\n".join(["# The monthly run", said, markdown(rows), machine(("lightgbm", "numpy", "numba", "pyarrow"))])
 

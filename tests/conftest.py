@@ -41,6 +41,7 @@ TOGETHER = {"cdnow": "cdnow", "online_retail": "real", "essec_years": "real", "s
 """Fixture → group: tests of a group run in one process, so that what takes minutes is made once."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, those of a group or else of a file stay together; the long ones begin."""
     for item in items:
