@@ -45,7 +45,7 @@ test-long: setup-dev ## fuzzing for ten minutes, kill loops: what takes too long
 	$(BIN)/python -m pytest -m long
 
 capabilities: setup-dev ## what the system must be able to do, the tests of it, and whether they passed
-	@$(BIN)/python -m tests.capabilities
+	@$(BIN)/python -m pytest -p tests.capabilities -n 2 --dist loadgroup -q --no-header
 
 check: setup-dev ## style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -1,12 +1,11 @@
 """`make capabilities`: what the system must be able to do → the tests that would fail without it → whether they passed.
 
-A test belongs to the capabilities in its name: `test_a07_a19_channel_and_…` to A7 and A19.
+A plug-in of pytest. A test belongs to the capabilities in its name: `test_a07_a19_channel_and_…` to A7 and A19.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections import defaultdict
 
 import pytest
@@ -57,50 +56,45 @@ PROMISES = {
 NAMED = re.compile(r"[ab]\d\d(?=_)")
 
 
-class Table:
-    """A plug-in of pytest that keeps the result of every test of a capability."""
+RESULTS: dict[str, dict[str, str]] = defaultdict(dict)
+"""Capability → test → how it ended."""
 
-    def __init__(self) -> None:
-        self.results: dict[str, dict[str, str]] = defaultdict(dict)
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep the tests that are named after a capability."""
-        wanted = [item for item in items if _ids(item.name)]
-        config.hook.pytest_deselected(items=[item for item in items if not _ids(item.name)])
-        items[:] = wanted
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests that are named after a capability."""
+    config.hook.pytest_deselected(items=[item for item in items if not _ids(item.name)])
+    items[:] = [item for item in items if _ids(item.name)]
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """The worst of a test's phases counts."""
-        name = report.nodeid.rpartition("::")[2]
-        for each in _ids(name):
-            known = self.results[each].get(name, "passed")
-            self.results[each][name] = report.outcome if known == "passed" else known
 
-    def lines(self) -> list[str]:
-        """A line per test, or one that says there is none."""
-        found = []
-        for promise, words in PROMISES.items():
-            tests = self.results.get(promise, {})
-            found.append(f"{promise:<4} {words}")
-            found += [f"     {outcome:<8} {name}" for name, outcome in sorted(tests.items())] or ["     NO TEST"]
-        return found
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """The worst of a test's phases counts."""
+    name = report.nodeid.rpartition("::")[2].partition("@")[0]
+    for each in _ids(name):
+        known = RESULTS[each].get(name, "passed")
+        RESULTS[each][name] = report.outcome if known == "passed" else known
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """It fails where a capability has no test, or one that did not pass."""
+    if not hasattr(session.config, "workerinput") and len(_kept()) < len(PROMISES):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table."""
+    for promise, words in PROMISES.items():
+        terminalreporter.write_line(f"{promise:<4} {words}")
+        tests = sorted(RESULTS.get(promise, {}).items())
+        for line in [f"     {outcome:<8} {name}" for name, outcome in tests] or ["     NO TEST"]:
+            terminalreporter.write_line(line)
+    terminalreporter.write_line(f"{len(_kept())} of {len(PROMISES)} capabilities hold.")
+
+
+def _kept() -> list[str]:
+    return [promise for promise in PROMISES if set(RESULTS.get(promise, {}).values()) == {"passed"}]
 
 
 def _ids(test: str) -> list[str]:
     """`test_a07_a19_channel` → A7, A19."""
     head = re.match(r"test_((?:[ab]\d\d_)+)", test)
     return [f"{each[0].upper()}{int(each[1:])}" for each in NAMED.findall(head[1])] if head else []
-
-
-def main() -> int:
-    """Run the tests of the capabilities and print the table; 0 when each has tests that all passed."""
-    table = Table()
-    code = pytest.main(["-q", "--no-header", "--durations=0", "--durations-min=60"], plugins=[table])
-    sys.stdout.write("\n" + "\n".join(table.lines()) + "\n")
-    kept = [promise for promise in PROMISES if set(table.results.get(promise, {}).values()) == {"passed"}]
-    sys.stdout.write(f"\n{len(kept)} of {len(PROMISES)} capabilities hold.\n")
-    return int(code) or int(len(kept) < len(PROMISES))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 
 from features.tables.privacy import Pseudonyms
 from features.tables.sources import load_source
@@ -41,13 +42,17 @@ TOGETHER = {"cdnow": "cdnow", "online_retail": "real", "essec_years": "real", "s
 """Fixture → group: tests of a group run in one process, so that what takes minutes is made once."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where tests run side by side, those of a group or else of a file stay together; the long ones begin."""
+    items.sort(key=lambda item: not TOGETHER.keys() & set(getattr(item, "fixturenames", ())))
+    if not getattr(config.option, "loadgroup", False):
+        return
     for item in items:
         groups = sorted({TOGETHER[name] for name in getattr(item, "fixturenames", ()) if name in TOGETHER})
-        item.add_marker(pytest.mark.xdist_group(groups[-1] if groups else item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: not TOGETHER.keys() & set(getattr(item, "fixturenames", ())))
+        group = groups[-1] if groups else item.nodeid.partition("::")[0]
+        item._id = coerce_node_id(
+            f"{item.nodeid}@{group}"
+        )  # as xdist 3.8 does, where pytest 9.2 does not look any more
 
 
 @pytest.fixture(autouse=True, scope="session")
