@@ -37,15 +37,17 @@ serve: setup ## the scoring service on 127.0.0.1:8000
 ui: setup ## the MLflow UI on 127.0.0.1:5000
 	$(BIN)/scoring ui
 
+BY_TWO := -n 2 --dist loadgroup --no-loadscope-reorder
+
 test: setup-dev ## what CI runs, two tests at a time
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest $(BY_TWO)
 
 test-long: setup-dev ## fuzzing for ten minutes, kill loops: what takes too long for CI
 	FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/features/tables/test_fuzz_readers.py
 	$(BIN)/python -m pytest -m long
 
 capabilities: setup-dev ## what the system must be able to do, the tests of it, and whether they passed
-	@$(BIN)/python -m pytest -p tests.capabilities -n 2 --dist loadgroup -q --no-header
+	@$(BIN)/python -m pytest -p tests.capabilities $(BY_TWO) -q --no-header
 
 check: setup-dev ## style, types, and who may import whom
 	$(BIN)/ruff check .

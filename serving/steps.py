@@ -27,6 +27,7 @@ from features.engine import Engine, spark_session
 from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.audit import open_audit
+from features.tables.breaks import SHARE
 from features.tables.ingest import data_end
 from features.tables.ingest import ingest as read_tables
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
@@ -78,7 +79,7 @@ class Job:
         if raw is None and self.source.name == SAMPLE:
             self.progress("simulate the company", 0, 1)
             raw = self.workspace.simulated
-            simulate(raw, customers)
+            simulate(raw, customers, breaks=SHARE)
             self.progress("simulate the company", 1, 1)
             afresh = True  # another number of customers is another company
         if raw is None:

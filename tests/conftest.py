@@ -22,6 +22,8 @@ from serving.steps import Job
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+os.environ["COLUMNS"] = "250"  # before anything prints: tables are not cut, wherever the tests run
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 KEY = "tests only: thirty-two characters or more"

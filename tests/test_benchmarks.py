@@ -13,6 +13,7 @@ from tests.conftest import real_data
 pytest.importorskip("polars")
 
 
+@pytest.mark.long
 def test_the_feature_benchmark_prints_a_line_per_target() -> None:
     """`--quick --json`: JSON lines and nothing else; our rows are those of SQL, Polars and pandas."""
     call = [sys.executable, "-m", "benchmarks.features", "--quick", "--json"]
@@ -46,6 +47,7 @@ def test_the_segments_benchmark_prints_a_line_per_target() -> None:
     assert [list(line) for line in lines] == 7 * [["name", "target", "measured", "unit", "holds"]]
 
 
+@pytest.mark.long
 @pytest.mark.real
 def test_the_models_benchmark_prints_a_line_per_target() -> None:
     """`--quick --json`: JSON lines and nothing else."""
@@ -55,3 +57,14 @@ def test_the_models_benchmark_prints_a_line_per_target() -> None:
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [list(line) for line in lines] == 11 * [["name", "target", "measured", "unit", "holds"]]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "lines"), [("reclassify", 4), ("warning", 2)])
+def test_the_benchmarks_of_the_month_print_a_line_per_target(name: str, lines: int) -> None:
+    """`--quick --json`: JSON lines and nothing else."""
+    call = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(line) for line in found] == lines * [["name", "target", "measured", "unit", "holds"]]

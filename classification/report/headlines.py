@@ -123,7 +123,7 @@ def measure_said(measure: str, value: float | None, setting: Setting) -> str:
     """A group's measure; a dash where it is not ranked."""
     if value is None:
         return "–"
-    return f"{value:,.2f}" if measure == RETURN else f"{setting.whole(value)}"
+    return f"{round(value, 2) + 0.0:,.2f}" if measure == RETURN else f"{setting.whole(value)}"
 
 
 def allocation_said(found: Allocation, setting: Setting) -> str:

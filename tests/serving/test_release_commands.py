@@ -72,7 +72,6 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
     def command(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["scoring", *map(str, words)])
-        monkeypatch.setenv("COLUMNS", "250")
         code = 0
         try:
             main()

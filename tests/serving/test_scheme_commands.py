@@ -43,7 +43,6 @@ def said(*words: object) -> Said:
     printed, complained, code = io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["scoring", *map(str, words)])
-        patch.setenv("COLUMNS", "250")
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
             try:
                 main()

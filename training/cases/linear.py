@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from features.workspace import read_json, write_json
 from training.cases.encoder import FIRST, MISSING, OTHER, Encoder
 from training.cases.settings import CaseSettings
+from training.threads import one_thread
 
 Array = NDArray[np.float64]
 
@@ -103,7 +103,7 @@ def fit_linear(matrix: Array, label: Array, encoder: Encoder, settings: CaseSett
         return Linear((), float(logit(label.mean())), matrix.shape[1])
     moments = [(float(column.mean()), float(column.std())) for _, column in found]
     scaled = [(column - mean) / std for (_, column), (mean, std) in zip(found, moments, strict=True)]
-    with threadpool_limits(1):
+    with one_thread():
         model = LogisticRegression(C=settings.ridge, solver="newton-cholesky").fit(np.column_stack(scaled), label)
     terms = (
         Term(**{**asdict(term), "centre": mean, "scale": std, "weight": float(weight)})

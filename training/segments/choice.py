@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from training.segments.fitting import Fitted, cluster, in_order
 from training.segments.model import SegmentModel
 from training.segments.spaces import Space, bought, spaces_for, told
 from training.segments.stability import RESAMPLES, agreements
+from training.threads import one_thread
 
 Array = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def measured(space: str, model: SegmentModel, customers: Array, seed: int, resam
 
 def _search(rows: Array, spaces: Iterable[Space], counts: Sequence[int], seed: int) -> list[Candidate]:
     pairs = [(space, count) for space in spaces for count in counts]
-    with threadpool_limits(1):  # of the libraries; the candidates are what runs side by side
+    with one_thread():  # of the libraries; the candidates are what runs side by side
         tasks = (delayed(_searched)(rows, space, count, seed) for space, count in pairs)
         return [found for found in Parallel(n_jobs=-1, backend="threading")(tasks) if found is not None]
 

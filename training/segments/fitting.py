@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
 from features.catalogue import POSITION
 from training.segments.model import FURTHEST, SegmentModel
 from training.segments.profile import profiled
 from training.segments.spaces import LATELY_OFTEN_MUCH, SPACES, Space, bought, coordinates, has_amounts
+from training.threads import one_thread
 
 Array = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def cluster(
         raise ValueError(f"{len(customers)} customers with a purchase, too few or too alike for {count} segments")
     centre, scale = columns.mean(axis=0), np.maximum(columns.std(axis=0), 1e-9)
     standard = np.clip((columns - centre) / scale, -FURTHEST, FURTHEST)
-    with threadpool_limits(1):
+    with one_thread():
         if old is None:
             found = KMeans(count, n_init=starts, random_state=seed).fit(standard)
         else:

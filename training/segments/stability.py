@@ -6,11 +6,11 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
-from threadpoolctl import threadpool_limits
 
 from training.segments.fitting import cluster, in_order
 from training.segments.model import SegmentModel
 from training.segments.spaces import SPACES, Space
+from training.threads import one_thread
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def agreements(model: SegmentModel, customers: Array, seed: int, resamples: int 
     customers = customers[:: 1 + len(customers) // MOST_CUSTOMERS]
     own = model.predict(customers)
     seeds = np.random.default_rng(seed).integers(0, 2**31, resamples)
-    with threadpool_limits(1):  # of the libraries; the resamples are what runs side by side
+    with one_thread():  # of the libraries; the resamples are what runs side by side
         tasks = (delayed(_agreement)(model, customers, own, int(each)) for each in seeds)
         return list(Parallel(n_jobs=-1, backend="threading")(tasks))
 
