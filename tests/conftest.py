@@ -40,21 +40,18 @@ def real_data(*files: str) -> Path:
     return (SHARED / files[0]).parent
 
 
-TOGETHER = {"cdnow": "cdnow", "online_retail": "real", "essec_years": "real", "spark": "real"}
-"""Fixture → group: tests of a group run in one process, so that what takes minutes is made once."""
+TOGETHER = frozenset({"online_retail", "essec_years", "spark"})
+"""Fixtures that take minutes: tests that ask for one of them run in one process, so that each is made once."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of a group or else of a file stay together; the long ones begin."""
-    items.sort(key=lambda item: not TOGETHER.keys() & set(getattr(item, "fixturenames", ())))
-    if not getattr(config.option, "loadgroup", False):
-        return
-    for item in items:
-        groups = sorted({TOGETHER[name] for name in getattr(item, "fixturenames", ()) if name in TOGETHER})
-        group = groups[-1] if groups else item.nodeid.partition("::")[0]
-        item._id = coerce_node_id(
-            f"{item.nodeid}@{group}"
-        )  # as xdist 3.8 does, where pytest 9.2 does not look any more
+    """The long ones begin; where tests run side by side, those of a file stay together otherwise."""
+    long = {item: not TOGETHER.isdisjoint(getattr(item, "fixturenames", ())) for item in items}
+    items.sort(key=lambda item: not long[item])
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
+            group = "together" if long[item] else item.nodeid.partition("::")[0]
+            item._id = coerce_node_id(f"{item.nodeid}@{group}")  # xdist 3.8 writes it where pytest 9.2 does not look
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -113,13 +110,6 @@ def online_retail(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     raw = real_data("online_retail/online_retail.parquet", "online_retail/online_retail_2009_2010.parquet")
     home = Workspace(tmp_path_factory.mktemp("online-retail"))
     return run_job(Job(load_source("online-retail"), home, raw), as_of="2011-09-10")
-
-
-@pytest.fixture(scope="session")
-def cdnow(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """CDNOW, tested on the latest date whose labels close."""
-    raw = real_data("cdnow/CDNOW_master.txt.gz")
-    return run_job(Job(load_source("cdnow"), Workspace(tmp_path_factory.mktemp("cdnow")), raw))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from features.tables.table_source import load_table_source
 from features.workspace import Workspace, read_json
 from serving.cli import app
 from serving.steps import Job
-from tests.conftest import ROOT, Ran, run_job
+from tests.conftest import ROOT, Ran, real_data, run_job
 from tests.features.tables.test_ingest import Shop, shop
 from training.recipes import RECIPES
 
@@ -50,9 +50,12 @@ def test_online_retail_beats_its_baselines(online_retail: Ran) -> None:
     assert read_json(online_retail.workspace.features / "cuts.json")["test"] == "2011-09-10"
 
 
+@pytest.mark.long
 @pytest.mark.real
-def test_cdnow_is_no_worse_than_its_baselines(cdnow: Ran) -> None:
+def test_cdnow_is_no_worse_than_its_baselines(tmp_path: Path) -> None:
     """Tested on the latest date whose labels close, and one before; all tasks on the highest rung."""
+    raw = real_data("cdnow/CDNOW_master.txt.gz")
+    cdnow = run_job(Job(load_source("cdnow"), Workspace(tmp_path), raw))
     for name, task in evaluation(cdnow).items():
         for day in task["dates"]:  # type: ignore[attr-defined]
             mine, best = on_date(task, day)

@@ -21,6 +21,7 @@ from features.tables.sources import load_source
 from features.tables.sql import parquet
 from features.tables.vault import open_vault
 from features.workspace import Workspace, part_files
+from serving.steps import Job
 from tests.conftest import Ran, real_data
 
 SOURCE = """
@@ -280,9 +281,11 @@ def test_online_retail_takes_the_shared_days_once(online_retail: Ran) -> None:
 
 
 @pytest.mark.real
-def test_cdnow_totals_are_the_published_ones(cdnow: Ran) -> None:
+def test_cdnow_totals_are_the_published_ones(tmp_path: Path) -> None:
     """69,659 rows and 23,570 customers, of which 255 rows are exact repeats."""
-    report = cdnow.job.report()
+    job = Job(load_source("cdnow"), Workspace(tmp_path), real_data("cdnow/CDNOW_master.txt.gz"))
+    job.ingest()
+    report = job.report()
     assert (report["tables"][0]["read"], report["customers"]) == (69_659, 23_570)
     assert report["tables"][0]["dropped"] == {"repeated-line": 255}
     assert (report["first_day"], report["last_day"]) == ("1997-01-01", "1998-06-30")
