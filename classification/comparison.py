@@ -65,8 +65,8 @@ def stored_facts(folder: Path, ids: NDArray[np.object_]) -> tuple[dict[str, Arra
     texts = [name for name in names if name.startswith(TEXT)]
     table = read_rows(path, ids, [*features, *scores, *texts])
     return (
-        {name: table[name].to_numpy().astype(float) for name in features},
-        {name.removeprefix(SCORE): table[name].to_numpy().astype(float) for name in scores},
+        {name: table[name].to_numpy().astype(float, copy=False) for name in features},
+        {name.removeprefix(SCORE): table[name].to_numpy().astype(float, copy=False) for name in scores},
         {name.removeprefix(TEXT): Texts.of_arrow(table[name].combine_chunks()) for name in texts},
     )
 

@@ -109,13 +109,17 @@ def read_notes(column: pa.ChunkedArray) -> dict[str, Notes]:
 
 
 def read_rows(path: Path, ids: NDArray[np.object_], columns: Sequence[str]) -> pa.Table:
-    """The rows of some customers in the order of `ids`, null where the file has none. A customer has at most one."""
+    """The rows of some customers in the order of `ids`, null where the file has none. A customer has at most one.
+
+    A column at a time, so that no second copy of them all is ever in memory.
+    """
     try:
-        table = pq.read_table(path, columns=["customer_id", *columns])
+        with pq.ParquetFile(path) as file:
+            known = file.read(["customer_id"])["customer_id"].combine_chunks()
+            places = pc.index_in(pa.array(ids, pa.string()), known)
+            return pa.table({name: file.read([name])[name].take(places) for name in columns})
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, error) from None
-    places = pc.index_in(pa.array(ids, pa.string()), table["customer_id"].combine_chunks())
-    return table.select(list(columns)).take(places)
 
 
 def _texts(column: pa.ChunkedArray) -> NDArray[np.str_]:

@@ -16,6 +16,7 @@ from classification.caution import cautions
 from classification.grade import BASES, RANKED, Graded, GradingSnapshot, LiveSet, score_base
 from classification.months import months, read_earlier, write_notes
 from classification.reasons import SCHEMA, reasons
+from classification.rules import Classes
 from classification.scheme import Scheme, read_scheme
 from classification.stability import Decision
 from features.catalogue import POSITION
@@ -140,21 +141,33 @@ _PARTS = ("values", "below", "sums")
 def _as_table(live: LiveSet, base: Snapshot, graded: Graded) -> pa.Table:
     """A row per customer: scores, percentiles, the facts the scheme looks at, classes, code."""
     columns: dict[str, pa.Array] = {"customer_id": pa.array(base.ids, pa.string())}
-    columns["as_of"] = pa.array([base.as_of] * len(base.ids), pa.date32())
+    columns["as_of"] = pa.repeat(pa.scalar(base.as_of, pa.date32()), len(base.ids))
     numbers = {f"score_{name}": score for name, score in graded.scores.items()}
     numbers |= {f"percentile_{name}": rank for name, rank in graded.percentiles.items()}
     numbers |= graded.standing
     facts = sorted((live.scheme.facts | set(RANKED) | set(REPORTED)) & set(POSITION))
     numbers |= {name: base.rows[:, POSITION[name]] for name in facts}
     columns |= {name: pa.array(column, pa.float64(), from_pandas=True) for name, column in numbers.items()}
-    columns |= {f"class_{name}": pa.array(column, pa.string()) for name, column in graded.classes.items()}
+    columns |= {f"class_{name}": _letters(column) for name, column in graded.classes.items()}
     columns |= {f"text_{name}": base.texts[name].to_arrow() for name in sorted(live.scheme.texts & set(base.texts))}
-    columns |= {f"raw_{name}": pa.array(column, pa.string()) for name, column in graded.raw.items()}
+    columns |= {f"raw_{name}": _letters(column) for name, column in graded.raw.items()}
     held = (name for name, dimension in live.scheme.dimensions.items() if dimension.hold and dimension.hold.months)
     columns |= {f"seen_{name}": pa.array(graded.seen[name]) for name in held}
     columns["notes"] = write_notes(graded.notes, len(graded.codes))
     columns["code"] = pa.array(graded.codes, pa.string())
     return pa.table(columns)
+
+
+def _letters(column: Classes) -> pa.Array:
+    """Classes as strings; those of one letter, which are nearly all, by their code points."""
+    if column.dtype != "<U1" or not len(column):
+        return pa.array(column, pa.string())
+    points = np.ascontiguousarray(column).view(np.uint32)
+    seen = np.flatnonzero(np.bincount(points))
+    place = np.zeros(seen[-1] + 1, np.int32)
+    place[seen] = np.arange(len(seen))
+    names = pa.array([chr(point) if point else "" for point in seen.tolist()])
+    return pa.DictionaryArray.from_arrays(place[points], names).cast(pa.string())
 
 
 def _as_json(live: LiveSet, base: Snapshot, graded: Graded) -> dict[str, Any]:
@@ -173,9 +186,9 @@ def _as_json(live: LiveSet, base: Snapshot, graded: Graded) -> dict[str, Any]:
         "cutoffs": finite(snapshot.cutoffs),
         "classes": {
             name: {
-                str(code): {"customers": int((column == code).sum()), "spend_365d": float(spend[column == code].sum())}
+                str(code): {"customers": int(mine.sum()), "spend_365d": float(spend[mine].sum())}
                 for code in live.scheme.dimensions[name].all
-                if (column == code).any()
+                if (mine := column == code).any()
             }
             for name, column in graded.classes.items()
         },

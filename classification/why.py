@@ -22,7 +22,7 @@ from classification.rules import Classes
 from classification.scheme import Scheme
 from classification.sentence import change_sentences
 from classification.stability import OVERRIDE, Earlier, Notes
-from features.population import Ranks, population_features
+from features.population import POPULATION, Ranks, population_features
 from features.texts import Texts
 
 MOVED, CAUGHT_UP, RELEASED = "moved", "caught up", "override ended"
@@ -46,6 +46,9 @@ SCHEMA = pa.schema(
     ]
 )
 
+RANKED_FIRST = frozenset(each.of for each in POPULATION)
+"""The features that population features are made of."""
+
 MaskOf = Mapping[str, NDArray[np.bool_]]
 
 
@@ -68,8 +71,9 @@ class Side:
     scores: tuple[Mapping[str, Array], Mapping[str, Array]]
 
     def facts(self, model: int, view: View, which: NDArray[np.intp]) -> Facts:
-        """The facts of some customers as one of the releases (0 old, 1 new) and a view see them."""
-        own = {name: column[which] for name, column in {**self.features, **self.scores[model]}.items()}
+        """What the view's scheme looks at, of some customers, as one of the releases (0 old, 1 new) answers."""
+        wanted, known = view.scheme.facts | RANKED_FIRST, {**self.features, **self.scores[model]}
+        own = {name: known[name][which] for name in sorted(wanted & known.keys())}
         texts = {name: each.rows(which) for name, each in self.texts.items()}
         return Facts(len(which), own | population_features(own, view.ranks), texts)
 
