@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from features.attributes import attribute_table
+from features.tables.events import FAMILIES
 from features.tables.sources import SOURCES, load_source, source_kind
 from features.tables.table_source import load_table_source
 from features.workspace import Workspace, read_json
@@ -71,6 +75,22 @@ def test_the_sample_company_runs_and_is_live(sample: Ran) -> None:
     assert about["tasks"] == [recipe.name for recipe in RECIPES] and about["skipped"] == {}
     # with the second numbers of 18, without the 9 numbers of those who object to profiling
     assert read_json(sample.folder / "snapshot.json")["customers"] == 609
+
+
+def test_a20_every_attribute_has_a_family(sample: Ran) -> None:
+    """Of all that is known of the sample's customers; private ones are nobody's input."""
+    found = attribute_table(sample.workspace.tables, [date(2026, 11, 1)])
+    families = set(found["family"].to_pylist())
+    assert len(found) > 1_000 and families <= set(FAMILIES) - {"private", "consent"} and len(families) > 1
+
+
+def test_a40_rules_and_clustering_run(sample: Ran) -> None:
+    """By the main job: classes by conditions and learned segments, several of each in use."""
+    live, _, _ = sample.job.live()
+    assert live.scheme.dimensions["lifecycle"].first_match and live.scheme.dimensions["segment"].given
+    grades = pq.read_table(sample.folder / "grades.parquet")
+    for name in ("lifecycle", "segment"):
+        assert len(set(grades[f"class_{name}"].to_pylist())) > 3
 
 
 @pytest.fixture

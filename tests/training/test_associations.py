@@ -29,7 +29,7 @@ def world() -> tuple[dict[str, list[str | None]], Baskets]:
     return classes, Baskets(("tea", "milk", "soap"), np.column_stack([tea, milk, soap]))
 
 
-def test_what_goes_together_is_found_with_its_figures(world: tuple[dict[str, list[str | None]], Baskets]) -> None:
+def test_a40_what_goes_together_is_found_with_its_figures(world: tuple[dict[str, list[str | None]], Baskets]) -> None:
     """Support, confidence, lift, leverage and customers are those of the definition."""
     classes, baskets = world
     rules = {(rule.antecedent, rule.consequent): rule for rule in associations(classes, baskets)}

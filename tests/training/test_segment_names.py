@@ -31,7 +31,7 @@ def profiles(draw: st.DrawFn) -> list[tuple[Standing, Standing]]:
 
 
 @given(profiles(), profiles(), st.sampled_from(SPACES), st.integers(0, 9))
-def test_every_segment_has_a_name_of_its_own(
+def test_a08_every_segment_has_a_name_of_its_own(
     found: list[tuple[Standing, Standing]], earlier: list[tuple[Standing, Standing]], space: object, goes_on: int
 ) -> None:
     """Total and unique for any profile, also beside names kept from an earlier model; the words hold where given."""
@@ -75,7 +75,7 @@ def champion() -> SegmentModel:
     return fit_segments(base(), 5, seed=1)
 
 
-def test_an_identical_retrain_reassigns_nobody(champion: SegmentModel) -> None:
+def test_a08_an_identical_retrain_reassigns_nobody(champion: SegmentModel) -> None:
     """The same rows again: the same numbers and names, whatever numbers the new fit began with."""
     rows = base()
     turned = replace(champion, centres=champion.centres[::-1], profile=())

@@ -74,7 +74,7 @@ def test_segments_are_stable_and_large_enough(company: Retrained) -> None:
 
 
 @pytest.mark.real
-def test_a_month_later_customers_keep_their_segment_and_segments_their_name(company: Retrained) -> None:
+def test_a08_a_month_later_customers_keep_their_segment_and_segments_their_name(company: Retrained) -> None:
     """The same feature rows under the model retrained a month later: at least 90 % have the same number, and no
     segment whose words still hold has another name."""
     assert company.later.reassigned is not None and company.later.reassigned <= 0.10
