@@ -71,8 +71,7 @@ def write_snapshot(
     """The files of a graded base, into a staged folder.
 
     grades.parquet has a row per customer, and says whether it objects to marketing today; reasons.parquet has the
-    reasons of each score, where they are to be told: they take longer than all the rest. why: those, where they are at
-    hand.
+    reasons of each score, where they are to be told (`told`). why: those, where they are at hand.
     """
     objected = read_consents(workspace.tables).no_marketing
     table = _as_table(live, base, graded)

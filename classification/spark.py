@@ -4,7 +4,7 @@ machine.
 Each pass hands rows to what grades on one machine (`Release.score`, `Scheme.classify`, `reasons`); between passes the
 driver learns the exact ranks of the whole base from counts of equal values. What comes back is what
 `classification.grade.score_base` gives, to the last bit. The driver holds the feature rows of the base, as one machine
-does; the events never reach it.
+does; for this no event reaches it.
 """
 
 from __future__ import annotations
