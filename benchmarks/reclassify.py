@@ -3,7 +3,6 @@ report written."""
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from datetime import date
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.measure import Measured, measure
-from benchmarks.report import RESULTS, Target, machine, markdown, print_targets, say
+from benchmarks.report import RESULTS, Target, machine, markdown, run_targets, say
 from classification.comparison import Bases
 from classification.monthly import reclassify
 from classification.reasons import reasons
@@ -176,14 +175,5 @@ def page(found: list[Target]) -> str:
     return "\n\n".join(["# The monthly run", said, markdown(rows), machine(("lightgbm", "numpy", "numba", "pyarrow"))])
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    print_targets(measured(arguments.quick), arguments.json)
-
-
 if __name__ == "__main__":
-    main()
+    run_targets(measured)

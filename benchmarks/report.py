@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +29,15 @@ class Target:
         """Whether the measure keeps the promise."""
         bound = float(self.target[1:])
         return self.measured <= bound if self.target[0] == "≤" else self.measured >= bound
+
+
+def run_targets(measured: Callable[[bool], Sequence[Target]]) -> None:
+    """The command line of a benchmark that prints targets: `--quick` for a small run, `--json` for a line each."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    print_targets(measured(asked.quick), asked.json)
 
 
 def print_targets(targets: Sequence[Target], as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.report import RESULTS, Target, machine, markdown, print_targets, say
+from benchmarks.report import RESULTS, Target, machine, markdown, run_targets, say
 from features.batch import matrix, write_features
 from features.catalogue import CATALOGUE, NAMES
 from features.tables.sources import load_source
@@ -137,14 +136,5 @@ def measured(quick: bool) -> list[Target]:
     return found
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    print_targets(measured(arguments.quick), arguments.json)
-
-
 if __name__ == "__main__":
-    main()
+    run_targets(measured)

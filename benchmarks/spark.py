@@ -5,7 +5,6 @@ What Spark costs where it is not needed says from where on it pays: see the page
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from benchmarks.company import generate
 from benchmarks.measure import Measured, measure
 from benchmarks.reclassify import candidate
-from benchmarks.report import RESULTS, Target, machine, markdown, print_targets, say
+from benchmarks.report import RESULTS, Target, machine, markdown, run_targets, say
 from classification.grade import score_base
 from classification.reasons import reasons
 from classification.spark import grade_base
@@ -114,14 +113,5 @@ def page(found: list[Target], taken: dict[tuple[str, int], Measured]) -> str:
     return "\n\n".join(["# Grading by Spark", said, markdown(rows), markdown(runs), about])
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    print_targets(measured(arguments.quick), arguments.json)
-
-
 if __name__ == "__main__":
-    main()
+    run_targets(measured)

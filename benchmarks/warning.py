@@ -11,7 +11,6 @@ notes tells them from broken ones. Recall is the share of the planted breaks of 
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.report import RESULTS, Target, machine, markdown, print_targets, say
+from benchmarks.report import RESULTS, Target, machine, markdown, run_targets, say
 from classification.purchase_days import read_purchase_days
 from classification.warning import (
     ACTIVITY,
@@ -233,15 +232,6 @@ def measured(quick: bool) -> list[Target]:
     return found
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    os.environ["CUSTOMER_SCORING_KEY"] = KEY
-    print_targets(measured(arguments.quick), arguments.json)
-
-
 if __name__ == "__main__":
-    main()
+    os.environ["CUSTOMER_SCORING_KEY"] = KEY
+    run_targets(measured)

@@ -105,8 +105,8 @@ class LiveSet:
         settled = settle(self.scheme, raw, facts, earlier, decisions)
         codes = self.scheme.coding.encode_all(settled.classes)
         standing = {each.name: facts.numbers[each.name] for each in POPULATION}
-        settled_classes, notes, seen = settled.classes, settled.notes, settled.seen
-        return Graded(dict(scores), percentiles, standing, dict(raw), settled_classes, notes, seen, codes)
+        said = settled.classes, settled.notes, settled.seen
+        return Graded(dict(scores), percentiles, standing, dict(raw), *said, codes)
 
 
 def class_name(live: LiveSet, dimension: str, code: str) -> str:

@@ -16,10 +16,8 @@ import pyarrow.parquet as pq
 from classification.comparison import Bases, compare
 from classification.feedback import expected_purchases, refusal_reasons
 from classification.grade import Graded, LiveSet, Scored, score_base
-from classification.months import Month, earlier_of, find_month, month_before, months
+from classification.months import ALERTS, EXPECTED, REFUSALS, Month, earlier_of, find_month, month_before, months
 from classification.past import VALUE_DIMENSION
-from classification.report.alerts import FILE as ALERTS
-from classification.report.feedback import EXPECTED, REFUSALS
 from classification.snapshots import ROW_GROUP, write_snapshot
 from classification.stability import Decision
 from classification.warning import early_warnings

@@ -21,6 +21,9 @@ from features.workspace import Workspace, damaged, read_json
 CLASS, RAW, SEEN, NOTES = "class_", "raw_", "seen_", "notes"
 """How the columns of grades.parquet begin, or are called, that a later grading looks at."""
 
+ALERTS, EXPECTED, REFUSALS = "alerts.parquet", "expected.parquet", "refusals.parquet"
+"""Files of a month beside its grades and changes: early warning, purchases that were announced, refusals counted."""
+
 
 @dataclass(frozen=True)
 class Month:
@@ -78,7 +81,7 @@ def earlier_of(month: Month, as_of: date, ids: NDArray[np.object_]) -> Earlier:
     path = month.folder / "grades.parquet"
     wanted = [name for name in pq.read_schema(path).names if name.startswith((CLASS, RAW, SEEN))]
     table = read_rows(path, ids, [*wanted, NOTES])
-    texts = {name: _texts(table[name]) for name in wanted if not name.startswith(SEEN)}
+    texts = {name: read_classes(table[name]) for name in wanted if not name.startswith(SEEN)}
     seen = {n: pc.fill_null(table[n], 0).to_numpy().astype(np.int8) for n in wanted if n.startswith(SEEN)}
     return Earlier(
         months_between(month.as_of, as_of),
@@ -122,7 +125,8 @@ def read_rows(path: Path, ids: NDArray[np.object_], columns: Sequence[str]) -> p
         raise damaged(path, error) from None
 
 
-def _texts(column: pa.ChunkedArray) -> NDArray[np.str_]:
+def read_classes(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    """Classes as they were written, empty for null."""
     coded = column.combine_chunks().dictionary_encode()
     names = np.array([*coded.dictionary.to_pylist(), ""], dtype="<U2")
     places = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False)

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from classification.comparison import SCORE, TEXT
 from classification.facts import Array
 from classification.grade import (
     TRAIT_NAMES,
@@ -37,9 +38,9 @@ from classification.grade import (
     scheme_of,
     value_dimension,
 )
+from classification.months import RAW, read_classes
 from classification.past import VALUE_DIMENSION
 from classification.reasons import SCHEMA, reasons
-from classification.rules import Classes
 from classification.scheme import Scheme
 from features.batch import matrix
 from features.catalogue import CATALOGUE, NAMES, POSITION
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
 Batches = Iterable[pa.RecordBatch]
 Task = Callable[[Batches], Iterator[pa.RecordBatch]]
 
-SCORE, TEXT, RAW = "score_", "text_", "raw_"
 STEP, PASSES = "grade on the cluster", 6
 
 
@@ -100,7 +100,7 @@ def grade_base(
         done()
         raw, why = pq.read_table(folder / "raw").sort_by("customer_id"), pq.read_table(folder / "reasons")
     scores = {name: raw[f"{SCORE}{name}"].to_numpy() for name in OUTPUTS}
-    classes = {name: _texts(raw[f"{RAW}{name}"]) for name in scheme.dimensions}
+    classes = {name: read_classes(raw[f"{RAW}{name}"]) for name in scheme.dimensions}
     return bases, Scored(live, scores, classes, _in_order(why))
 
 
@@ -184,7 +184,7 @@ def _score(
     folder: Path,
 ) -> None:
     """Per customer the scores, and the features and texts that classes and ranks look at; `potential` of everybody."""
-    facts = sorted({*scheme.facts, *ranked(scheme), *(each.of for each in POPULATION)} & set(NAMES))
+    facts = sorted({*scheme.facts, *ranked(scheme)} & set(NAMES))
     own = [pa.field(f"{TEXT}{name}", pa.string()) for name in texts]
     own += [pa.field(name, pa.float64()) for name in (*facts, *(f"{SCORE}{name}" for name in OUTPUTS))]
     schema = pa.schema([pa.field("customer_id", pa.string()), *own])
@@ -303,7 +303,3 @@ def _in_order(why: pa.Table) -> pa.Table:
 
 def _column(values: Array) -> pa.Array:
     return pa.array(values, pa.float64(), from_pandas=True)
-
-
-def _texts(column: pa.ChunkedArray) -> Classes:
-    return np.array(column.to_pylist())

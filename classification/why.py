@@ -17,12 +17,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from classification.facts import Array, Facts
-from classification.grade import Graded
+from classification.grade import BASES, Graded
 from classification.rules import Classes
 from classification.scheme import Scheme
 from classification.sentence import change_sentences
 from classification.stability import OVERRIDE, Earlier, Notes
-from features.population import POPULATION, Ranks, population_features
+from features.population import Ranks, population_features
 from features.texts import Texts
 
 MOVED, CAUGHT_UP, RELEASED = "moved", "caught up", "override ended"
@@ -45,9 +45,6 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),
     ]
 )
-
-RANKED_FIRST = frozenset(each.of for each in POPULATION)
-"""The features that population features are made of."""
 
 MaskOf = Mapping[str, NDArray[np.bool_]]
 
@@ -72,7 +69,7 @@ class Side:
 
     def facts(self, model: int, view: View, which: NDArray[np.intp]) -> Facts:
         """What the view's scheme looks at, of some customers, as one of the releases (0 old, 1 new) answers."""
-        wanted, known = view.scheme.facts | RANKED_FIRST, {**self.features, **self.scores[model]}
+        wanted, known = view.scheme.facts | set(BASES), {**self.features, **self.scores[model]}
         own = {name: known[name][which] for name in sorted(wanted & known.keys())}
         texts = {name: each.rows(which) for name, each in self.texts.items()}
         return Facts(len(which), own | population_features(own, view.ranks), texts)

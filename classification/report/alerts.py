@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classification.months import ALERTS
 from classification.report.base import Base, Naming
 from features.workspace import read_parquet
 
-FILE = "alerts.parquet"
 TOLD = ("kind", "observed", "expected", "p", "q", "sentence")
 """The columns that a report tells, beside who it is."""
 
@@ -27,7 +27,7 @@ class Alerts:
 
 def read_alerts(base: Base, naming: Naming) -> Alerts | None:
     """The alerts about the customers of a base; None where early warning did not run for the month."""
-    path = base.month.folder / FILE
+    path = base.month.folder / ALERTS
     if not path.exists():
         return None
     table = read_parquet(path, columns=["customer_id", "alert", *TOLD])

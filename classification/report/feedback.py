@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classification.months import EXPECTED, REFUSALS
 from classification.past import VALUE_DIMENSION
 from classification.report.base import Base, Naming
 from features.workspace import read_parquet
 
-REFUSALS, EXPECTED = "refusals.parquet", "expected.parquet"
 WHY = ("reason", "refusals", "customers", "share", "refusals_before")
 RECENT = 90
 """Days after which a day that was announced and has passed is no news any more."""

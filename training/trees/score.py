@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numba as nb
@@ -32,14 +33,18 @@ def score_trees(trees: Trees, table: Array) -> Array:
     with `raw_score` gives: its rule for null, its order of adding."""
     rows = np.ascontiguousarray(table, np.float64)
     out = np.empty(len(rows))
-    threads = min(usable_cores(), 1 + len(rows) // ROWS_PER_THREAD)
-    if threads == 1:
-        _run(trees, rows, out)
-        return out
-    with ThreadPoolExecutor(threads) as pool:
-        parts = zip(np.array_split(rows, threads), np.array_split(out, threads), strict=True)
-        list(pool.map(lambda part: _run(trees, *part), parts))
+    side_by_side(lambda *part: _run(trees, *part), rows, out, ROWS_PER_THREAD)
     return out
+
+
+def side_by_side(run: Callable[[Array, Array], None], rows: Array, out: Array, per_thread: int) -> None:
+    """Let `run` fill the rows of `out` from those of `rows`, in as many threads as the rows are worth."""
+    threads = min(usable_cores(), 1 + len(rows) // per_thread)
+    if threads == 1:
+        run(rows, out)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, np.array_split(rows, threads), np.array_split(out, threads)))
 
 
 def _run(trees: Trees, rows: Array, out: Array) -> None:

@@ -8,7 +8,6 @@ these patterns they are computed once (Lundberg et al. 2020, algorithm 2, by the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import factorial
 
@@ -16,9 +15,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from features.batch import usable_cores
 from training.trees.parse import Trees, blocks_of, numbers_of, parse_trees
-from training.trees.score import see
+from training.trees.score import see, side_by_side
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -72,13 +70,7 @@ def share_out(shares: Shares, table: Array) -> Array:
     """What each input adds to the raw score of each row, (n, inputs); table (n, inputs), NaN for null. One row and many
     give the same bits."""
     rows, out = np.ascontiguousarray(table, np.float64), np.zeros(table.shape)
-    threads = min(usable_cores(), 1 + len(rows) // ROWS_PER_THREAD)
-    if threads == 1:
-        _run(shares, rows, out)
-        return out
-    with ThreadPoolExecutor(threads) as pool:
-        parts = zip(np.array_split(rows, threads), np.array_split(out, threads), strict=True)
-        list(pool.map(lambda part: _run(shares, *part), parts))
+    side_by_side(lambda *part: _run(shares, *part), rows, out, ROWS_PER_THREAD)
     return out
 
 
