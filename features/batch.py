@@ -66,8 +66,41 @@ def feature_table(
     def keep(block: int, table: pa.Table) -> None:
         parts.setdefault(block, []).append(table)
 
-    _run(tables, company, features, as_ofs, keep, progress, threads)
-    return pa.concat_tables([row_schema(features).empty_table(), *(part for k in sorted(parts) for part in parts[k])])
+    _run(tables, company, features, _at(as_ofs), keep, progress, threads)
+    return _joined(features, parts)
+
+
+def spine_table(
+    tables: Path,
+    company: Company,
+    features: Sequence[AnyFeature],
+    spine: pa.Table,
+    progress: Progress = silent,
+    threads: int | None = None,
+) -> pa.Table:
+    """The feature rows of a spine: of each of its pairs (customer_id, as_of) once, sorted, as `feature_table` has them.
+
+    A pair whose customer nobody knew of at its date has no row.
+    """
+    pairs = spine.select(["customer_id", "as_of"]).group_by(["customer_id", "as_of"]).aggregate([])
+    pairs = pairs.sort_by([("customer_id", "ascending"), ("as_of", "ascending")]).combine_chunks()
+    days = pairs["as_of"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int32)
+    _check_dates(days)
+    parts: dict[int, list[pa.Table]] = {}
+
+    def rows(block: Block, program: Program, schema: pa.Schema) -> Iterator[pa.Table]:
+        names = unpack_ids(block.ids)
+        place = pc.index_in(pairs["customer_id"], names).combine_chunks()
+        mine = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
+        customer = place.drop_null().to_numpy().astype(np.int64)
+        starts = np.searchsorted(customer, np.arange(len(names) + 1))
+        yield from _rows(block, program, schema, starts, days[mine])
+
+    def keep(block: int, table: pa.Table) -> None:
+        parts.setdefault(block, []).append(table)
+
+    _run(tables, company, features, rows, keep, progress, threads)
+    return _joined(features, parts)
 
 
 def write_features(
@@ -95,7 +128,7 @@ def write_features(
         writers[block].write_table(table)
 
     try:
-        _run(tables, company, features, as_ofs, write, progress, threads)
+        _run(tables, company, features, _at(as_ofs), write, progress, threads)
         if not writers:
             writers[0] = _writer(folder / "part-00000.parquet", schema)
     finally:
@@ -121,36 +154,61 @@ def matrix(table: pa.Table, names: Sequence[str]) -> NDArray[np.float64]:
 
 def block_rows(block: Block, program: Program, schema: pa.Schema, dates: NDArray[np.int32]) -> Iterator[pa.Table]:
     """The feature rows of a block at ascending `dates`, some customers at a time."""
-    names = unpack_ids(block.ids)
-    at_once = max(1, VALUES_AT_ONCE // (program.features * max(len(dates), 1)))
-    for first in range(0, len(names), at_once):
-        count = min(at_once, len(names) - first)
-        spine = np.arange(count + 1) * len(dates)
-        as_of = np.tile(dates, count)
-        values, seen = compute(block.histories, program, spine, as_of, first)
-        customer = np.repeat(np.arange(first, first + count), len(dates))
-        kept = np.flatnonzero(seen | (block.since[customer] < as_of))
-        whole = kept.size == as_of.size
-        columns = [names.take(pa.array(customer[kept])), pa.array(as_of[kept]).cast(pa.date32())]
+    count = len(block.ids.high)
+    return _rows(block, program, schema, np.arange(count + 1) * len(dates), np.tile(dates, count))
+
+
+def _rows(
+    block: Block, program: Program, schema: pa.Schema, starts: NDArray[np.int64], as_of: NDArray[np.int32]
+) -> Iterator[pa.Table]:
+    """The rows of a block whose customer i has the ascending dates as_of[starts[i]:starts[i + 1]], some at a time."""
+    names, count = unpack_ids(block.ids), len(block.ids.high)
+    at_once = max(1, VALUES_AT_ONCE // program.features)
+    first = 0
+    while first < count:
+        last = max(first + 1, int(np.searchsorted(starts, starts[first] + at_once, side="right")) - 1)
+        spine, dates = starts[first : last + 1] - starts[first], as_of[starts[first] : starts[last]]
+        values, seen = compute(block.histories, program, spine, dates, first)
+        customer = np.repeat(np.arange(first, last), np.diff(spine))
+        kept = np.flatnonzero(seen | (block.since[customer] < dates))
+        whole = kept.size == dates.size
+        columns = [names.take(pa.array(customer[kept])), pa.array(dates[kept]).cast(pa.date32())]
         columns += [pa.array(column if whole else column[kept], from_pandas=True) for column in values]
         yield pa.table(columns, schema=schema)
+        first = last
+
+
+RowsOf = Callable[[Block, Program, pa.Schema], Iterator[pa.Table]]
+
+
+def _at(as_ofs: Sequence[date]) -> RowsOf:
+    """The rows of every customer of a block at the same dates."""
+    dates = np.array(sorted({day_number(day) for day in as_ofs}), np.int32)
+    _check_dates(dates)
+    return lambda block, program, schema: block_rows(block, program, schema, dates)
+
+
+def _check_dates(dates: NDArray[np.int32]) -> None:
+    if dates.size and not FIRST_DAY <= dates.min() <= dates.max() <= LAST_DAY:
+        raise ValueError("an as_of outside the years 1900 to 2199")
+
+
+def _joined(features: Sequence[AnyFeature], parts: dict[int, list[pa.Table]]) -> pa.Table:
+    return pa.concat_tables([row_schema(features).empty_table(), *(part for k in sorted(parts) for part in parts[k])])
 
 
 def _run(
     tables: Path,
     company: Company,
     features: Sequence[AnyFeature],
-    as_ofs: Sequence[date],
+    rows_of: RowsOf,
     take: Callable[[int, pa.Table], None],
     progress: Progress,
     threads: int | None,
 ) -> None:
     """Hand each block's tables of feature rows to `take`, with the number of the block."""
     program, schema = compile_features(features), row_schema(features)
-    dates = np.array(sorted({day_number(day) for day in as_ofs}), np.int32)
     threads = threads or usable_cores()
-    if dates.size and not FIRST_DAY <= dates[0] <= dates[-1] <= LAST_DAY:
-        raise ValueError("an as_of outside the years 1900 to 2199")
     events, customers = tables / "events.parquet", tables / "customers.parquet"
     with _damage_reported(customers):
         others = _known_customers(customers)
@@ -160,7 +218,7 @@ def _run(
 
         def work(block: int) -> None:
             found = Block(*sort_histories(parts.take(block), known[block], program))
-            for table in block_rows(found, program, schema, dates):
+            for table in rows_of(found, program, schema):
                 take(block, table)
 
         for done, _ in enumerate(pool.map(work, range(parts.count)), 1):

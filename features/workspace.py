@@ -62,6 +62,11 @@ class Workspace:
         return self.home / "decisions"
 
     @property
+    def arrears(self) -> Workspace:
+        """A workspace of its own, whose cases are the company's invoices: tables/cases.parquet, training/, grades/."""
+        return Workspace(self.home / "arrears")
+
+    @property
     def exports(self) -> Path:
         """What was handed over to other systems: a ledger per target. The files themselves lie elsewhere."""
         return self.home / "exports"

@@ -12,7 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serving import history_routes, scheme_routes
+from serving import credit_routes, history_routes, scheme_routes
+from serving.credit_routes import DecisionIn
 from serving.schema import ClassPlayOut, CustomerScore, EventIn, Health, Problem, ReleaseOut, ScoreRequest, Text
 from serving.scorer import version
 from serving.service import Live, Service
@@ -37,7 +38,7 @@ def score(body: ScoreRequest, live: Live) -> JSONResponse:
 def customer(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
     """What the last grading of the whole base said of the customer, what persons decided since, and the play for it.
 
-    In an id a slash before `history` or `why` at its end is written %2F: those are questions of their own.
+    In an id a slash before `history`, `why` or `credit` at its end is written %2F: those are questions of their own.
     """
     said = live.consents(customer_id)
     return JSONResponse(live.answer(customer_id, live.record(customer_id), said))
@@ -95,9 +96,11 @@ def create_app(service: Service) -> FastAPI:
         responses={status: {"model": Problem} for status in (403, 404, 422, 503)},
     )
     app.state.service = None
-    app.include_router(history_routes.router)  # before the path that any id fits
+    for before in (history_routes.router, credit_routes.by_customer):
+        app.include_router(before)  # before the path that any id fits
     app.include_router(router)
     app.include_router(scheme_routes.router)
+    app.include_router(credit_routes.router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
@@ -113,7 +116,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 NAMES = ("body", "path", "query", "customer_id", "code", "version", "dimension", "class")
-KNOWN = {*NAMES, *ScoreRequest.model_fields, *EventIn.model_fields}
+KNOWN = {*NAMES, *(name for body in (ScoreRequest, EventIn, DecisionIn) for name in body.model_fields)}
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -14,7 +14,7 @@ from features.errors import InputError
 from features.tables.audit import Audit, open_audit
 from features.tables.consents import Consents
 from features.tables.erasure import id_columns
-from features.tables.holds import rows_of
+from features.tables.holds import knows
 from features.tables.person import Person, find_person
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
 from features.tables.rewrite import Rewritten
@@ -46,8 +46,7 @@ class Desk:
 
     def known(self, person: Person) -> bool:
         """Whether the tables have rows of the person."""
-        tables = (self.workspace.tables / f"{name}.parquet" for name in ("events", "customers"))
-        return any(found is not None and found.num_rows for found in (rows_of(table, person) for table in tables))
+        return knows(self.workspace.tables, person)
 
     def search(self, person: Person, but: tuple[str, ...] = ()) -> Searched:
         """Look for the person in every file of the workspace but the company's own."""

@@ -1,7 +1,7 @@
 """What became of a customer month by month, and why, over HTTP.
 
 An id may have slashes. Whether `…/history` is a question about `…`, or a customer who is called so, is told by the
-address as it was sent: a slash that belongs to an id, before `history` or `why` at its end, is written %2F.
+address as it was sent: a slash that belongs to an id, before `history`, `why` or `credit` at its end, is written %2F.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from serving.schema import OverrideOut, Text
 from serving.service import Live, Service
 
 
-class _LastSegment(APIRoute):
+class LastSegment(APIRoute):
     """A route whose last segment stands in the address as it was sent, before anything in it is decoded."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -53,7 +53,7 @@ class CustomerWhy(BaseModel):
     overrides: list[OverrideOut]
 
 
-router = APIRouter(route_class=_LastSegment)
+router = APIRouter(route_class=LastSegment)
 CustomerId = Annotated[Text, InPath(description="the company's own id")]
 
 

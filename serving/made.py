@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classification.credit.advice import advice_of
+from classification.credit.decisions import FILE as CREDIT_DECISIONS
 from classification.decisions import FILE
 from classification.grade import RANKED
 from classification.scheme import Scheme, load_scheme
@@ -93,12 +95,14 @@ def made_of(workspace: Workspace, person: Person) -> dict[str, Any]:
     folders = [path.parent for each in (workspace.grades, workspace.months) for path in each.glob("*/snapshot.json")]
     bases = [_Base.read(folder) for folder in sorted(folders)]
     told = frozenset().union(*(base.told for base in bases))
-    acts = rows_of(workspace.decisions / FILE, person)
+    acts, credit = (rows_of(workspace.decisions / name, person) for name in (FILE, CREDIT_DECISIONS))
     return {
         "features": features,
         "grades": [row for base in bases for row in _grades(workspace, base, person)],
         "changes": [row for base in bases for row in _changes(base, person)],
         "reasons": [row for base in bases for row in _reasons(base, person)],
+        "credit_advice": advice_of(workspace, person.ids),
+        "credit_decisions": as_rows(credit) if credit is not None else [],
         "overrides": [row for row in (as_rows(acts) if acts is not None else []) if row["dimension"] in told],
     }
 

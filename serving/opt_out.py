@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classification.credit.decisions import FILE as CREDIT_DECISIONS
 from features.tables.consents import OBJECTIONS, read_consents, write_objections
 from features.tables.erasure import erase_rows
 from features.tables.person import Person, unknown_customer
@@ -24,7 +25,8 @@ PROFILING, MARKETING = "no_profiling", "no_marketing"
 def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reason: str, today: date) -> None:
     """Note from `today` on that a person objects to `objections`, or withdraws that.
 
-    An objection to profiling takes the person out of features, predictions, grades, overrides and the store at once.
+    An objection to profiling takes the person out of features, predictions, grades, overrides and the store at once;
+    what persons decided about its credit stays, so that it can be contested and shown.
     After it is withdrawn the person is graded with the next run. Raises InputError for an unknown customer.
     """
     person = desk.person(raw_id)
@@ -46,7 +48,11 @@ def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reas
     gone = person.ids & consents.no_profiling
 
     def change(folder: Path) -> list[Rewritten]:
-        files = erase_rows(folder, person) if gone else _mark(folder, person, bool(person.ids & consents.no_marketing))
+        files = (
+            erase_rows(folder, person, (CREDIT_DECISIONS,))
+            if gone
+            else _mark(folder, person, bool(person.ids & consents.no_marketing))
+        )
         return files + revise_stores(folder, gone, consents, overrides)
 
     desk.revise(person, reason, change)

@@ -24,11 +24,12 @@ OWNERS = ("customer_id", "survivor", "merged_from")
 QUARANTINE = "quarantine"
 
 
-def erase_rows(folder: Path, person: Person) -> list[Rewritten]:
+def erase_rows(folder: Path, person: Person, but: Collection[str] = ()) -> list[Rewritten]:
     """Take the person out of every Parquet table below `folder`, which is staged: its rows go, and where the row of
-    another names it (the partner of a transfer), a null is left."""
+    another names it (the partner of a transfer), a null is left. but: names of files that keep the person."""
     done = []
-    for table in sorted(path for path in folder.rglob("*.parquet") if path.parent.suffix != ".parquet"):
+    tables = (path for path in folder.rglob("*.parquet") if path.parent.suffix != ".parquet" and path.name not in but)
+    for table in sorted(tables):
         columns = _texts(pq.read_schema(part_files(table)[0])) if part_files(table) else []
         found = rewrite(table, columns, person.words, lambda rows: without(rows, person)) if columns else []
         place = (table if table.is_dir() else table.parent).relative_to(folder)

@@ -38,6 +38,12 @@ class Hold:
     reason: str
 
 
+def knows(tables: Path, person: Person) -> bool:
+    """Whether the tables have rows of a person."""
+    found = (rows_of(tables / f"{name}.parquet", person) for name in ("events", "customers"))
+    return any(rows is not None and rows.num_rows for rows in found)
+
+
 def read_holds(vault: Vault) -> list[Hold]:
     """All holds, in order of their end."""
     rows = vault.read(LEDGER).to_pylist() if vault.path(LEDGER).exists() else []

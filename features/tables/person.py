@@ -112,8 +112,12 @@ def forgotten(tables: Path) -> list[str]:
     return found
 
 
-def unknown_customer(place: str | Path) -> InputError:
+class UnknownCustomerError(InputError):
     """Nobody of that id; which id it was is not repeated."""
-    return InputError(
+
+
+def unknown_customer(place: str | Path) -> UnknownCustomerError:
+    """The letter about an id of nobody."""
+    return UnknownCustomerError(
         place, "nothing of a customer of that id", "the company's own id of a customer", "Look for blanks and zeros."
     )
