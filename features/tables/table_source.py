@@ -17,6 +17,7 @@ from features.tables.sources import Family, source_kind, source_path
 CASE_COLUMNS = ("case_id", "label", "split")
 """What every table of cases has beside its own columns."""
 
+Trend = Literal["rising", "falling"]
 Codes = Annotated[tuple[str, ...], Field(min_length=1)]
 ColumnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -25,7 +26,8 @@ class CaseColumn(Config):
     """A column of the table. What reads `unknown`, or is empty, becomes null.
 
     type: `boolean` reads yes and no, true and false, 1 and 0. leak: known only after the outcome, so that no model
-    may see it. Columns of the family `private` stay in the vault.
+    may see it. Columns of the family `private` stay in the vault. trend: of a number, whether the probability of yes
+    may only rise, or only fall, as it grows.
     """
 
     column: str
@@ -34,12 +36,15 @@ class CaseColumn(Config):
     unknown: tuple[str, ...] = ()
     leak: bool = False
     unit: str | None = None
+    trend: Trend | None = None
     doc: str
 
     @model_validator(mode="after")
     def _measured(self) -> CaseColumn:
         if (self.unit is None) == (self.type == "number"):
             raise ValueError("a unit (`1` for a count or a share) with the type number, and only with it")
+        if self.trend and self.type != "number":
+            raise ValueError("a trend with the type number only")
         return self
 
 

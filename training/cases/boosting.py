@@ -54,6 +54,8 @@ def fit_boosted(matrix: Array, label: Array, encoder: Encoder, settings: CaseSet
         "verbose": -1,
         "num_threads": 1,
     }
+    if encoder.trends:
+        own["monotone_constraints"] = encoder.directions
     names = [f"column_{at}" for at in range(matrix.shape[1])]  # LightGBM takes few signs in names
     data = lgb.Dataset(matrix, label, feature_name=names, categorical_feature=encoder.categories)
     return Boosted(lgb.train(own, data, rounds))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.errors import InputError
+from features.tables.table_source import Trend
 from training.cases.question import Kind
 
 Array = NDArray[np.float64]
@@ -19,17 +21,22 @@ Array = NDArray[np.float64]
 MISSING, OTHER, FIRST = 0, 1, 2
 """Codes of a category: not known; a level that was rare among the training cases, or never seen; the first level."""
 
+NONE: Mapping[str, Trend] = MappingProxyType({})
+"""No column has a trend."""
+
 _TYPES = {"number": pa.float64(), "category": pa.string(), "boolean": pa.bool_()}
 
 
 @dataclass(frozen=True)
 class Encoder:
     """kinds: column → its kind, in the order of the matrix; levels: category → its levels, in order of code; usual:
-    number of which no training case lacked → its median there, which stands for null."""
+    number of which no training case lacked → its median there, which stands for null; trends: number → how the
+    probability of yes may go with it."""
 
     kinds: dict[str, Kind]
     levels: dict[str, tuple[str, ...]]
     usual: dict[str, float]
+    trends: dict[str, Trend] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,6 +47,11 @@ class Encoder:
     def categories(self) -> list[int]:
         """Where the categories stand."""
         return [at for at, kind in enumerate(self.kinds.values()) if kind == "category"]
+
+    @property
+    def directions(self) -> list[int]:
+        """Per column how the probability of yes may go with it: 1 rising, -1 falling, 0 either way."""
+        return [{"rising": 1, "falling": -1}.get(self.trends.get(name, ""), 0) for name in self.kinds]
 
     def matrix(self, table: pa.Table) -> Array:
         """Shape (cases, columns). Numbers as they are, yes and no 1 and 0, NaN = null; categories by their code.
@@ -62,16 +74,16 @@ class Encoder:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         levels = {name: list(levels) for name, levels in self.levels.items()}
-        return {"kinds": self.kinds, "levels": levels, "usual": self.usual}
+        return {"kinds": self.kinds, "levels": levels, "usual": self.usual, "trends": self.trends}
 
     @staticmethod
     def from_json(found: dict[str, Any]) -> Encoder:
         """What `to_json` gave."""
         levels = {name: tuple(levels) for name, levels in found["levels"].items()}
-        return Encoder(found["kinds"], levels, found["usual"])
+        return Encoder(found["kinds"], levels, found["usual"], found.get("trends", {}))
 
 
-def fit_encoder(table: pa.Table, kinds: Mapping[str, Kind], rare: int) -> Encoder:
+def fit_encoder(table: pa.Table, kinds: Mapping[str, Kind], rare: int, trends: Mapping[str, Trend] = NONE) -> Encoder:
     """Look at training cases: which columns differ between them at all, and the levels with at least `rare` cases.
 
     Levels stand in order of their number of cases, then of their name. A column that reads the same in all cases, or
@@ -81,7 +93,7 @@ def fit_encoder(table: pa.Table, kinds: Mapping[str, Kind], rare: int) -> Encode
     levels = {name: _levels(typed(table, name, kind), rare) for name, kind in kept.items() if kind == "category"}
     numbers = {name: _numbers(typed(table, name, kind)) for name, kind in kept.items() if kind != "category"}
     usual = {name: float(np.median(cells)) for name, cells in numbers.items() if not np.isnan(cells).any()}
-    return Encoder(kept, levels, usual)
+    return Encoder(kept, levels, usual, {name: trend for name, trend in trends.items() if name in kept})
 
 
 def typed(table: pa.Table, name: str, kind: Kind) -> pa.ChunkedArray:

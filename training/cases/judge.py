@@ -10,9 +10,11 @@ import numpy as np
 from scipy.special import expit
 
 from features.progress import Progress, silent
+from features.tables.table_source import Trend
 from features.workspace import finite
 from training.bootstrap import Resampled, interval
-from training.cases.encoder import fit_encoder
+from training.cases.choice import choose
+from training.cases.encoder import NONE, fit_encoder
 from training.cases.model import CANDIDATES, FIT, RULES, fit_parts
 from training.cases.plan import Cut, Plan
 from training.cases.question import Kind
@@ -21,8 +23,6 @@ from training.cases.table import Array, Cases, Rows
 from training.metrics import METRICS, Comparison
 
 DECIDES = "auc"
-BASELINE = "base_rate"
-"""The candidate that looks at nothing; it is compared with, and never chosen."""
 MEASURED = METRICS["probability"]
 
 
@@ -47,7 +47,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Judgement:
-    """earlier: candidate → AUC on each choosing cut; chosen: the best of them on average. abstains: why the model
+    """earlier: candidate → AUC on each choosing cut; chosen: by `choice.choose`. abstains: why the model
     does not answer; empty when it does. metrics: candidate → metric → its interval on the judging cases;
     best_other: of the candidates not chosen the best there; differences: metric → chosen minus best_other."""
 
@@ -87,7 +87,12 @@ class Judgement:
 
 
 def judge(
-    cases: Cases, kinds: Mapping[str, Kind], plan: Plan, settings: CaseSettings, progress: Progress = silent
+    cases: Cases,
+    kinds: Mapping[str, Kind],
+    plan: Plan,
+    settings: CaseSettings,
+    progress: Progress = silent,
+    trends: Mapping[str, Trend] = NONE,
 ) -> tuple[Judgement, Answers]:
     """Fit all candidates on the training cases of every cut, let them answer its test cases, and compare.
 
@@ -98,17 +103,19 @@ def judge(
     found = []
     for done, cut in enumerate(cuts):
         progress("fit and judge", done, len(cuts))
-        found.append(_answers(cases, kinds, cut, settings))
+        found.append(_answers(cases, kinds, cut, settings, trends))
     progress("fit and judge", len(cuts), len(cuts))
     earlier = {name: tuple(_auc(each, name) for each in found[: len(plan.choose)]) for name in CANDIDATES}
-    chosen = max((name for name in CANDIDATES if name != BASELINE), key=lambda name: float(np.mean(earlier[name])))
+    chosen = choose(earlier, plan, cases.label, settings.few)
     answers = _together(found[len(plan.choose) :])
     return _judged(answers, plan, earlier, chosen, settings), answers
 
 
-def _answers(cases: Cases, kinds: Mapping[str, Kind], cut: Cut, settings: CaseSettings) -> Answers:
+def _answers(
+    cases: Cases, kinds: Mapping[str, Kind], cut: Cut, settings: CaseSettings, trends: Mapping[str, Trend]
+) -> Answers:
     train, label = cases.table.take(cut.train), cases.label[cut.train]
-    encoder = fit_encoder(train, kinds, settings.rare)
+    encoder = fit_encoder(train, kinds, settings.rare, trends)
     parts = fit_parts(FIT, encoder, encoder.matrix(train), label, settings)
     asked = encoder.matrix(cases.table.take(cut.test))
     log_odds = {name: part.log_odds(asked) for name, part in parts.items()}

@@ -49,7 +49,7 @@ def learn(
     cuts = plan(cases, question.in_time, settings)
     if missing := what_is_missing(cases, cuts, settings):
         return missing
-    judgement, answers = judge(cases, question.kinds, cuts, settings, progress)
+    judgement, answers = judge(cases, question.kinds, cuts, settings, progress, question.trends)
     model = _refitted(cases, question, judgement, settings)
     with staged(workspace.training) as folder:
         (folder / MODEL).mkdir()
@@ -78,6 +78,6 @@ def _refitted(cases: Cases, question: Question, judgement: Judgement, settings: 
     }
     if judgement.abstains:
         return CaseModel(about, Encoder({}, {}, {}), {})
-    encoder = fit_encoder(cases.table, question.kinds, settings.rare)
+    encoder = fit_encoder(cases.table, question.kinds, settings.rare, question.trends)
     matrix = encoder.matrix(cases.table)
     return CaseModel(about, encoder, fit_parts(CANDIDATES[judgement.chosen], encoder, matrix, cases.label, settings))

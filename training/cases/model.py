@@ -18,6 +18,7 @@ from training.cases.boosting import Boosted, fit_boosted
 from training.cases.constant import BaseRate, fit_base_rate
 from training.cases.encoder import Encoder
 from training.cases.linear import Linear, fit_linear
+from training.cases.scorecard import Scorecard, fit_scorecard
 from training.cases.settings import CaseSettings
 
 Array = NDArray[np.float64]
@@ -47,21 +48,29 @@ FIT: dict[str, Callable[[Array, Array, Encoder, CaseSettings], Part]] = {
     "base_rate": fit_base_rate,
     "logistic": fit_linear,
     "lightgbm": fit_boosted,
+    "scorecard": fit_scorecard,
 }
 LOAD: dict[str, Callable[[Path], Part]] = {
     "base_rate": BaseRate.load,
     "logistic": Linear.load,
     "lightgbm": Boosted.load,
+    "scorecard": Scorecard.load,
 }
 
 CANDIDATES: dict[str, tuple[str, ...]] = {
     "lightgbm": ("lightgbm",),
     "blend": ("lightgbm", "logistic"),
+    "scorecard": ("scorecard",),
     "logistic": ("logistic",),
     "base_rate": ("base_rate",),
 }
-"""Candidate → its parts. All are fitted, always, and compared on the same cases. A new kind of model (a scorecard) is
-a line in each of these three tables."""
+"""Candidate → its parts. All are fitted, always, and compared on the same cases. A new kind of model is a
+line in each of these three tables."""
+
+SIMPLE = ("scorecard", "logistic")
+"""Candidates with a weight per term and nothing else, preferred where cases are few."""
+BASELINE = "base_rate"
+"""The candidate that looks at nothing; it is compared with, and never chosen."""
 
 
 @dataclass(frozen=True)

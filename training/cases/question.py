@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from features.tables.table_source import CaseColumn, TableSource
+from features.tables.table_source import CaseColumn, TableSource, Trend
 
 Kind = Literal["number", "category", "boolean"]
 
@@ -30,6 +30,11 @@ class Question:
     def kinds(self) -> dict[str, Kind]:
         """Column → its kind."""
         return {name: column.type for name, column in self.columns.items()}
+
+    @property
+    def trends(self) -> dict[str, Trend]:
+        """Column → how the probability of yes goes with it, where the source says so."""
+        return {name: column.trend for name, column in self.columns.items() if column.trend}
 
     def without(self, left_out: dict[str, str]) -> Question:
         """The same question with some columns left out, too: name → why."""

@@ -25,13 +25,24 @@ class TreeSettings(Config):
     min_data_per_group: Annotated[int, Field(ge=1)]
 
 
+class ScorecardSettings(Config):
+    """bins: at most so many per column; smallest: share of the training cases that a bin has at least; smoothing: cases
+    of the overall rate that are added to each bin; ridge: inverse strength of the penalty of the regression on WOE."""
+
+    bins: Annotated[int, Field(ge=2)]
+    smallest: Annotated[float, Field(gt=0, le=0.5)]
+    smoothing: Annotated[float, Field(gt=0)]
+    ridge: Annotated[float, Field(gt=0)]
+
+
 class CaseSettings(Config):
     """configs/cases.yaml.
 
     last: share of the cases, in order of time, that judges; earlier: how many cuts of that size before it choose the
     candidate. abstain_below: AUC that one candidate at least must reach on the earlier cuts. fewest_per_class: cases
-    with either answer, below which nothing is learnt. rare: levels with fewer training cases count as never seen.
-    ridge: inverse strength of the penalty of the logistic regression, its columns standardised.
+    with either answer, below which nothing is learnt. few: cases that answer yes, below which a simple candidate is
+    chosen. rare: levels with fewer training cases count as never seen. ridge: inverse strength of the penalty of the
+    logistic regression, its columns standardised.
     """
 
     folds: Annotated[int, Field(ge=2)]
@@ -41,9 +52,11 @@ class CaseSettings(Config):
     fewest_per_class: Annotated[int, Field(ge=10)]
     resamples: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)]
+    few: Annotated[int, Field(ge=0)]
     rare: Annotated[int, Field(ge=1)]
     ridge: Annotated[float, Field(gt=0)]
     boosting: TreeSettings
+    scorecard: ScorecardSettings
 
 
 def load_case_settings(path: Path = CASES_SETTINGS) -> CaseSettings:
