@@ -46,10 +46,10 @@ def run(name: str, raw: Path | None, home: Path | None) -> None:
     if isinstance(learnt, str):
         out.print(f"\n{question.task} is skipped: {learnt}.", markup=False, soft_wrap=True)
     else:
-        _tell(learnt, version, workspace)
+        tell(learnt, version, workspace)
 
 
-def _tell(learnt: Learnt, version: int, workspace: Workspace) -> None:
+def tell(learnt: Learnt, version: int, workspace: Workspace) -> None:
     """All candidates, what was left out, the verdict, and where everything is."""
     from training import registry
     from training.cases import card

@@ -16,6 +16,7 @@ import typer
 from features.engine import Engine
 from features.errors import InputError
 from serving import (
+    arrears_commands,
     decide_commands,
     drift_commands,
     event_commands,
@@ -181,6 +182,7 @@ app.add_typer(identity_commands.app, name="identity")
 app.add_typer(event_commands.app, name="event")
 app.add_typer(override_commands.app, name="override")
 app.add_typer(decide_commands.app, name="decide")
+app.add_typer(arrears_commands.app, name="arrears")
 
 
 @app.command()

@@ -34,8 +34,8 @@ OnOption = Annotated[
 SHOWN, DIGITS = 50, 10
 """So many rows are printed, with so many digits of a pseudonym; a file has all."""
 
-AMOUNTS = ("service_cost_365d", "cap", "over")
-NUMBERS = (*AMOUNTS, "age_days", "customers")
+AMOUNTS = ("service_cost_365d", "cap", "over", "open", "expected_loss", "overdue_amount", "expected", "billed")
+NUMBERS = (*AMOUNTS, "age_days", "customers", "invoices", "days", "days_overdue", "dso", "probability")
 
 
 @app.command()
@@ -53,7 +53,7 @@ def complaints(
 
     with _month(source, home, month, within) as (job, base):
         day = as_day(on) or base.as_of
-        _give(job, f"complaints open on {day}", open_complaints(base, day), to, ids)
+        give(job, f"complaints open on {day}", open_complaints(base, day), to, ids)
 
 
 @app.command()
@@ -71,7 +71,7 @@ def visits(
 
     with _month(source, home, month, within) as (job, base):
         day = as_day(on) or base.as_of
-        _give(job, f"visits, as due on {day}", due_visits(base, _playbook(job), day), to, ids)
+        give(job, f"visits, as due on {day}", due_visits(base, _playbook(job), day), to, ids)
 
 
 @app.command()
@@ -87,7 +87,7 @@ def cap(
     from classification.worklists import over_cap
 
     with _month(source, home, month, within) as (job, base):
-        _give(job, f"customers over the cap on {base.as_of}", over_cap(base, _playbook(job)), to, ids)
+        give(job, f"customers over the cap on {base.as_of}", over_cap(base, _playbook(job)), to, ids)
 
 
 @app.command()
@@ -99,7 +99,7 @@ def owners(
 
     with _month(source, home, month, within) as (job, base):
         out.print(
-            _table(f"Whose the customers are on {base.as_of}", who_is_whose(base, _playbook(job)).to_pylist(), job)
+            table(f"Whose the customers are on {base.as_of}", who_is_whose(base, _playbook(job)).to_pylist(), job)
         )
 
 
@@ -123,7 +123,7 @@ def _playbook(job: Job) -> Playbook:
     return found
 
 
-def _give(job: Job, what: str, found: pa.Table, to: Path | None, ids: bool) -> None:
+def give(job: Job, what: str, found: pa.Table, to: Path | None, ids: bool) -> None:
     """Print a list, and write it to a file where one is asked for."""
     rows = found.to_pylist()
     if ids:
@@ -134,7 +134,7 @@ def _give(job: Job, what: str, found: pa.Table, to: Path | None, ids: bool) -> N
             lines.writeheader()
             lines.writerows(rows)
     shown = [row if ids else {**row, "customer_id": row["customer_id"][:DIGITS]} for row in rows[:SHOWN]]
-    out.print(_table(f"{len(rows):,} {what}", shown, job) if rows else f"No {what}.")
+    out.print(table(f"{len(rows):,} {what}", shown, job) if rows else f"No {what}.")
     if len(rows) > SHOWN:
         out.print(f"and {len(rows) - SHOWN:,} more: --csv FILE has all.", markup=False)
     if to is not None:
@@ -151,7 +151,7 @@ def _by_own_ids(job: Job, what: str, rows: list[dict[str, Any]]) -> list[dict[st
     return [{**row, "customer_id": names.get(row["customer_id"], row["customer_id"])} for row in rows]
 
 
-def _table(title: str, rows: list[dict[str, Any]], job: Job) -> Table:
+def table(title: str, rows: list[dict[str, Any]], job: Job) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in rows[0] if rows else ():
         table.add_column(name.replace("_", " "), justify="right" if name in NUMBERS else "left", no_wrap=True)
@@ -168,4 +168,6 @@ def _cell(name: str, value: Any, job: Job) -> str:
         return name.replace("_", " ")
     if name in AMOUNTS:
         return f"{value / 10**job.source.decimals:,.{job.source.decimals}f} {job.source.currency}"
+    if isinstance(value, float):
+        return f"{value:,.3g}"
     return f"{value:,}" if name in NUMBERS else f"{value}"

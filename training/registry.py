@@ -158,18 +158,18 @@ def _log_model(
     return int(version.version)
 
 
-def promote(source: str, version: int) -> None:
+def promote(source: str, version: int, task: str = SCORER) -> None:
     """Make a version the champion: the one step that changes what is live."""
     client = connect()
-    _version(client, source, version)
-    client.set_registered_model_alias(model_name(source), CHAMPION, str(version))
+    _version(client, source, version, task)
+    client.set_registered_model_alias(model_name(source, task), CHAMPION, str(version))
 
 
-def champion_version(source: str) -> int | None:
+def champion_version(source: str, task: str = SCORER) -> int | None:
     """The version that is live; None before the first promotion."""
     with _reported():
         try:
-            return int(connect().get_model_version_by_alias(model_name(source), CHAMPION).version)
+            return int(connect().get_model_version_by_alias(model_name(source, task), CHAMPION).version)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # no model; no alias
                 return None

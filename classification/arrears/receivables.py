@@ -74,8 +74,8 @@ def days_sales_outstanding(billed: pa.Table, on: date, days: int) -> pa.Table:
 def expected_overdue(
     billed: pa.Table, probability: Array, curves: Curves, on: date, horizons: Sequence[int]
 ) -> pa.Table:
-    """class, days, open, overdue, expected: of what is open now, the part that will be open and past its due day so
-    many days from `on`; overdue: the part that is past it now. probability (n,): of arrears, of each of `billed`.
+    """class, days, open, overdue_amount, expected: of what is open now, the part that will be open and past its due day
+    so many days from `on`; overdue_amount: the part that is past it now. probability (n,): of arrears.
 
     What will be billed meanwhile is not in it.
     """
@@ -84,17 +84,17 @@ def expected_overdue(
     parts = []
     for days in horizons:
         stays = curves.still_open(probability, since, since + days)
-        expected = np.where(since + days > 0, open_ * stays, 0.0)
-        columns = {"open": open_, "overdue": np.where(since > 0, open_, 0.0), "expected": expected}
+        expected = np.where((open_ > 0) & (since + days > 0), open_ * stays, 0.0)
+        columns = {"open": open_, "overdue_amount": np.where(since > 0, open_, 0.0), "expected": expected}
         parts.append(pa.table({"class": billed["class"], "days": np.full(len(billed), days), **columns}))
     table = pa.concat_tables(parts).group_by(["class", "days"])
-    found = table.aggregate([("open", "sum"), ("overdue", "sum"), ("expected", "sum")])
-    named = found.rename_columns(["class", "days", "open", "overdue", "expected"])
+    found = table.aggregate([("open", "sum"), ("overdue_amount", "sum"), ("expected", "sum")])
+    named = found.rename_columns(["class", "days", "open", "overdue_amount", "expected"])
     return named.sort_by([("days", "ascending"), ("class", "ascending")])
 
 
 def worklist(billed: pa.Table, probability: Array, curves: Curves, on: date, loss_days: int) -> pa.Table:
-    """Open invoices, the largest expected loss first: customer_id, ref, class, due, overdue (days), open, probability,
+    """Open invoices, the largest expected loss first: customer_id, ref, class, due, days_overdue, open, probability,
     expected_loss: the open amount times the probability that it is still open `loss_days` days after it was due.
 
     probability: of arrears, as on `on`; null where no model answers, and so is the loss, whose place is then by
@@ -111,7 +111,7 @@ def worklist(billed: pa.Table, probability: Array, curves: Curves, on: date, los
             "ref": mine["ref"],
             "class": mine["class"],
             "due": mine["due"],
-            "overdue": np.maximum(since, 0),
+            "days_overdue": np.maximum(since, 0),
             "open": mine["open"],
             "probability": pa.array(chance, from_pandas=True),
             "expected_loss": pa.array(loss, from_pandas=True),

@@ -74,8 +74,8 @@ def test_days_sales_outstanding_by_hand() -> None:
 def test_expected_overdue_by_hand() -> None:
     """What is not due yet and will be counts half, what is overdue stays, what will not be due counts nothing."""
     table = billed(("a", -10, 100, 100), ("a", -80, 100, 100), ("a", 5, 60, 60), ("a", 5, 60, 0))
-    rows = expected_overdue(table, np.full(4, 0.3), HALF, ON, [30, 90]).to_pylist()
-    assert [(row["days"], row["open"], row["overdue"], row["expected"]) for row in rows] == [
+    rows = expected_overdue(table, np.array([0.3, 0.3, 0.3, np.nan]), HALF, ON, [30, 90]).to_pylist()
+    assert [(row["days"], row["open"], row["overdue_amount"], row["expected"]) for row in rows] == [
         (30, 260, 60, pytest.approx(50 + 60)),
         (90, 260, 60, pytest.approx(50 + 50 + 60)),
     ]
@@ -86,4 +86,4 @@ def test_a22_the_worklist_begins_with_the_largest_expected_loss() -> None:
     table = billed(("a", -10, 100, 100), ("b", 5, 70, 70), ("a", 5, 900, 0), ("b", 1, 30, 30), ("b", 1, 40, 40))
     found = worklist(table, np.array([0.2, 0.2, 0.2, np.nan, np.nan]), HALF, ON, 60).to_pylist()
     assert [(row["open"], row["expected_loss"]) for row in found] == [(70, 70), (100, 50), (40, None), (30, None)]
-    assert [row["overdue"] for row in found] == [5, 0, 1, 1]
+    assert [row["days_overdue"] for row in found] == [5, 0, 1, 1]

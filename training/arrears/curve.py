@@ -16,7 +16,8 @@ Array = NDArray[np.float64]
 Days = NDArray[np.int64]
 
 FEW = 10
-"""Invoices under observation, below which a day says nothing: one payment among three is no share."""
+"""Invoices written by a day, below which the day says nothing: that the only one of long terms was paid early is no
+share of all."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def fit_curves(
 def _kaplan_meier(entered: Days, left: Days, paid: NDArray[np.bool_], first: int, longest: int) -> Array:
     """The share open at the end of each day from `first` to `longest` after the due day."""
     days = np.arange(first, longest + 1)
-    under = np.searchsorted(np.sort(entered), days, side="right") - np.searchsorted(np.sort(left), days, side="left")
+    written = np.searchsorted(np.sort(entered), days, side="right")
+    under = written - np.searchsorted(np.sort(left), days, side="left")
     events = np.bincount(np.clip(left[paid] - first, 0, days.size), minlength=days.size + 1)[: days.size]
-    return np.asarray(np.cumprod(1 - np.where(under >= FEW, events / np.maximum(under, 1), 0.0)))
+    tells = (written >= FEW) & (under > 0)
+    return np.asarray(np.cumprod(1 - np.where(tells, events / np.maximum(under, 1), 0.0)))

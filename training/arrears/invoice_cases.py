@@ -22,7 +22,7 @@ from features.catalogue.discipline import DISCIPLINE
 from features.company import Company
 from features.progress import Progress, silent
 from features.receivables import invoices
-from features.spec import AnyFeature, Combined, Feature
+from features.spec import AnyFeature
 from features.tables.cases import CASES
 from features.tables.table_source import CaseColumn
 from features.workspace import Workspace, staged
@@ -72,7 +72,8 @@ def write_cases(
     """Write the cases that are decided at `as_of` to `workspace.arrears`, in order of time; returns how many.
 
     Columns: case_id (its number), customer_id, label (1: open more than `late_days` days after it was due), split
-    (null), asked_on (the day of the invoice), known_on (the first day on which the label was known), then `columns`.
+    (null), asked_on (the day of the invoice), known_on (the first day on which the label was known), due, settled
+    (null: open), then `columns`.
     """
     known = invoices(workspace.tables, company.timezone, as_of)
     decided = known.filter(pc.less(_after(known["due"], late_days + 1), pa.scalar(as_of, pa.date32())))
@@ -86,6 +87,8 @@ def write_cases(
         "split": pa.nulls(len(label), pa.string()),
         "asked_on": decided["invoiced"],
         "known_on": _after(decided["due"], late_days + 1),
+        "due": decided["due"],
+        "settled": decided["settled"],
         **{name: pa.array(column, from_pandas=True) for name, column in numbers.items()},
     }
     with staged(workspace.arrears.tables) as folder:
@@ -123,10 +126,4 @@ def late(billed: pa.Table, late_days: int) -> NDArray[np.bool_]:
 
 
 def _after(days: pa.ChunkedArray, many: int) -> pa.ChunkedArray:
-    return pc.add(days.cast(pa.int32()), many).cast(pa.date32())
-
-
-def documented(name: str) -> str:
-    """What a column of a case is, in a sentence."""
-    found: dict[str, Feature | Combined] = {each.name: each for each in LOOKED_AT}
-    return found[name].doc if name in found else OWN[name][2]
+    return pc.add(days.cast(pa.int32()), pa.scalar(many, pa.int32())).cast(pa.date32())

@@ -18,6 +18,8 @@ class ArrearsSettings(Config):
     """configs/arrears.yaml, where each number is explained."""
 
     late_days: Days
+    last: Annotated[float, Field(gt=0, le=0.25)]
+    ece: Annotated[float, Field(gt=0, lt=1)]
     loss_days: Annotated[int, Field(ge=1, le=3650)]
     horizons: Annotated[tuple[Annotated[int, Field(ge=1, le=3650)], ...], Field(min_length=1)]
     ageing: Annotated[tuple[Days, ...], Field(min_length=1)]

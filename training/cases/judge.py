@@ -15,6 +15,7 @@ from features.workspace import finite
 from training.bootstrap import Resampled, interval
 from training.cases.choice import choose
 from training.cases.encoder import NONE, fit_encoder
+from training.cases.history import OWN_HISTORY, own_history
 from training.cases.model import CANDIDATES, FIT, RULES, fit_parts
 from training.cases.plan import Cut, Plan
 from training.cases.question import Kind
@@ -93,8 +94,11 @@ def judge(
     settings: CaseSettings,
     progress: Progress = silent,
     trends: Mapping[str, Trend] = NONE,
+    history: str | None = None,
 ) -> tuple[Judgement, Answers]:
     """Fit all candidates on the training cases of every cut, let them answer its test cases, and compare.
+
+    history: the column with the customer's own share of yes so far, for the baseline that goes by it alone.
 
     Nothing of a cut's test cases is looked at before they are answered. Raises nothing of its own; the cases must
     allow the plan (`plan.what_is_missing`).
@@ -103,16 +107,21 @@ def judge(
     found = []
     for done, cut in enumerate(cuts):
         progress("fit and judge", done, len(cuts))
-        found.append(_answers(cases, kinds, cut, settings, trends))
+        found.append(_answers(cases, kinds, cut, settings, trends, history))
     progress("fit and judge", len(cuts), len(cuts))
-    earlier = {name: tuple(_auc(each, name) for each in found[: len(plan.choose)]) for name in CANDIDATES}
+    earlier = {name: tuple(_auc(each, name) for each in found[: len(plan.choose)]) for name in found[0].predicted}
     chosen = choose(earlier, plan, cases.label, settings.few)
     answers = _together(found[len(plan.choose) :])
     return _judged(answers, plan, earlier, chosen, settings), answers
 
 
 def _answers(
-    cases: Cases, kinds: Mapping[str, Kind], cut: Cut, settings: CaseSettings, trends: Mapping[str, Trend]
+    cases: Cases,
+    kinds: Mapping[str, Kind],
+    cut: Cut,
+    settings: CaseSettings,
+    trends: Mapping[str, Trend],
+    history: str | None,
 ) -> Answers:
     train, label = cases.table.take(cut.train), cases.label[cut.train]
     encoder = fit_encoder(train, kinds, settings.rare, trends)
@@ -123,6 +132,9 @@ def _answers(
         name: np.asarray(expit(sum(log_odds[part] for part in parts) / len(parts)))
         for name, parts in CANDIDATES.items()
     }
+    if history is not None:
+        share = cases.table[history].to_numpy().astype(float)
+        predicted[OWN_HISTORY] = own_history(share[cut.train], label, share[cut.test])
     return Answers(cut.test, cases.label[cut.test], predicted)
 
 
@@ -130,7 +142,7 @@ def _together(found: Sequence[Answers]) -> Answers:
     """The answers of several cuts, in the order of the cases."""
     rows = np.concatenate([each.rows for each in found])
     order = np.argsort(rows, kind="stable")
-    predicted = {name: np.concatenate([each.predicted[name] for each in found])[order] for name in CANDIDATES}
+    predicted = {name: np.concatenate([each.predicted[name] for each in found])[order] for name in found[0].predicted}
     return Answers(rows[order], np.concatenate([each.actual for each in found])[order], predicted)
 
 
@@ -141,17 +153,17 @@ def _auc(answers: Answers, name: str) -> float:
 def _judged(
     answers: Answers, plan: Plan, earlier: dict[str, tuple[float, ...]], chosen: str, settings: CaseSettings
 ) -> Judgement:
-    many = len(answers.rows)
+    many, names = len(answers.rows), list(answers.predicted)
     numbers = np.arange(many, dtype=np.int32)
     once = np.zeros(many, np.int8)
     resampled = Resampled.of(once, numbers, answers.actual, answers.predicted, settings.resamples, settings.seed)
-    points = {name: _points(answers, name) for name in CANDIDATES}
-    draws = {(name, metric): resampled.draws(metric, name) for name in CANDIDATES for metric in MEASURED}
+    points = {name: _points(answers, name) for name in names}
+    draws = {(name, metric): resampled.draws(metric, name) for name in names for metric in MEASURED}
     metrics = {
         name: {metric: Interval(points[name][metric], *interval(draws[name, metric])) for metric in MEASURED}
-        for name in CANDIDATES
+        for name in names
     }
-    best_other = max((name for name in CANDIDATES if name != chosen), key=lambda name: points[name][DECIDES])
+    best_other = max((name for name in names if name != chosen), key=lambda name: points[name][DECIDES])
     differences = {
         metric: Comparison(
             points[chosen][metric] - points[best_other][metric],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,12 +37,17 @@ class Learnt:
 
 
 def learn(
-    workspace: Workspace, question: Question, settings: CaseSettings, progress: Progress = silent
+    workspace: Workspace,
+    question: Question,
+    settings: CaseSettings,
+    progress: Progress = silent,
+    beside: Callable[[Path, Judgement, Answers], None] | None = None,
 ) -> Learnt | str:
     """Fit all candidates, judge them, and refit the chosen one on all cases; or why the cases do not allow it.
 
     Leaves in `workspace.training`, all or nothing: the folder model, predictions/<task>.parquet (case_id, actual and a
-    column per candidate: what each answered for the judging cases) and judgement.json.
+    column per candidate: what each answered for the judging cases) and judgement.json. beside: writes what else belongs
+    to the model into its folder, from what was judged.
     """
     cases = read_cases(workspace, question)
     question = question.without(dict.fromkeys(_constant(cases, question), CONSTANT))
@@ -49,11 +56,14 @@ def learn(
     cuts = plan(cases, question.in_time, settings)
     if missing := what_is_missing(cases, cuts, settings):
         return missing
-    judgement, answers = judge(cases, question.kinds, cuts, settings, progress, question.trends)
+    history = question.history if question.history in question.columns else None
+    judgement, answers = judge(cases, question.kinds, cuts, settings, progress, question.trends, history)
     model = _refitted(cases, question, judgement, settings)
     with staged(workspace.training) as folder:
         (folder / MODEL).mkdir()
         model.save(folder / MODEL)
+        if beside:
+            beside(folder / MODEL, judgement, answers)
         digest = write_manifest(folder / MODEL)
         (folder / "predictions").mkdir()
         columns = {"case_id": cases.ids.take(pa.array(answers.rows)), "actual": answers.actual, **answers.predicted}

@@ -51,7 +51,7 @@ def plan(cases: Cases, in_time: bool, settings: CaseSettings) -> Plan:
     """The plan of some cases; in_time: whether they stand in the order of time."""
     rows = np.arange(len(cases))
     if in_time:
-        cuts = tuple(_last(rows, settings.last, back) for back in range(settings.earlier, -1, -1))
+        cuts = tuple(_closed(_last(rows, settings.last, back), cases) for back in range(settings.earlier, -1, -1))
         return Plan("time", cuts[:-1], cuts[-1:])
     side = np.array([each or "" for each in cases.side])
     if (side != "").any():
@@ -89,3 +89,10 @@ def _last(rows: Rows, share: float, back: int) -> Cut:
     """The last `share` of the cases but for `back` such shares, after all cases before it."""
     start, end = (round(len(rows) * (1 - share * (back + more))) for more in (1, 0))
     return Cut(rows[:start], rows[start:end])
+
+
+def _closed(cut: Cut, cases: Cases) -> Cut:
+    """The cut without training cases whose outcome was not known yet when the first test case was asked."""
+    if cases.asked is None or cases.known is None or not len(cut.test):
+        return cut
+    return Cut(cut.train[cases.known[cut.train] <= cases.asked[cut.test[0]]], cut.test)

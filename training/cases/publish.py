@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -64,12 +66,19 @@ def fetch_model(source: str, task: str, version: int) -> CaseModel:
 
     Raises InputError where there is no such version, or its files were changed.
     """
+    with checked(source, task, version) as folder:
+        return CaseModel.load(folder)
+
+
+@contextmanager
+def checked(source: str, task: str, version: int) -> Iterator[Path]:
+    """A passing copy of a registered model's files, each checked against the manifest."""
     with registry.downloaded(source, task, version) as (folder, tags):
         name = f"{registry.model_name(source, task)} version {version}"
         if registry.MANIFEST_TAG not in tags:
             raise InputError(name, "no manifest", "one registered by `scoring run`")
         check_manifest(folder, tags[registry.MANIFEST_TAG], name)
-        return CaseModel.load(folder)
+        yield folder
 
 
 def _signature(question: Question) -> ModelSignature:

@@ -16,7 +16,8 @@ PRIVATE = "private: it stays in the vault"
 @dataclass(frozen=True)
 class Question:
     """task: its short name; text: the question in words, yes is 1. columns: what may be learnt from, by name;
-    left_out: name → why not. order: how the cases stand."""
+    left_out: name → why not. in_time: whether the cases stand in the order of time. history: the column with a
+    customer's own share of yes so far, where cases of one customer come again."""
 
     source: str
     title: str
@@ -25,6 +26,7 @@ class Question:
     columns: dict[str, CaseColumn]
     left_out: dict[str, str]
     in_time: bool
+    history: str | None = None
 
     @property
     def kinds(self) -> dict[str, Kind]:

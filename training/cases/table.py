@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from features.tables.cases import CASES
@@ -15,13 +16,17 @@ from training.cases.question import Question
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
+ASKED, KNOWN = "asked_on", "known_on"
+"""Columns of days that a table of cases may have beside those of the question."""
+
 
 @dataclass(frozen=True)
 class Cases:
     """Cases whose outcome is known, in the order of the table.
 
     ids: pseudonyms (n,); table: the columns of the question, typed as in cases.parquet; label (n,): 1 yes, 0 no;
-    side (n,): train, test or None; open: cases whose outcome is not known yet, which are not among the n.
+    side (n,): train, test or None; open: cases whose outcome is not known yet, which are not among the n. asked, known
+    (n,): the days on which each was asked and its outcome was known, where the table says so.
     """
 
     ids: pa.ChunkedArray
@@ -29,6 +34,8 @@ class Cases:
     label: Array
     side: tuple[str | None, ...]
     open: int = 0
+    asked: NDArray[np.datetime64] | None = None
+    known: NDArray[np.datetime64] | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -49,8 +56,11 @@ def read_cases(workspace: Workspace, question: Question) -> Cases:
     Raises InputError where there is nothing, or it is damaged.
     """
     path = workspace.needs(workspace.tables / CASES, f"scoring ingest --source {question.source}")
-    found = read_parquet(path, columns=["case_id", "label", "split", *question.columns])
+    there = pq.read_schema(path).names
+    days = [name for name in (ASKED, KNOWN) if name in there]
+    found = read_parquet(path, columns=["case_id", "label", "split", *days, *question.columns])
     known = found.filter(found["label"].is_valid())
     label = known["label"].to_numpy().astype(float)
     side = tuple(known["split"].to_pylist())
-    return Cases(known["case_id"], known.select(list(question.columns)), label, side, len(found) - len(known))
+    own, open_ = known.select(list(question.columns)), len(found) - len(known)
+    return Cases(known["case_id"], own, label, side, open_, *(known[name].to_numpy() for name in days))
