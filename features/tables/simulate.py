@@ -10,20 +10,22 @@ so that adding one leaves the others as they were.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.tables.banking import banking
+from features.tables.billing import billing
 from features.tables.breaks import STRONG_RATE, Breaks, lost, plan_breaks, truth, without
 from features.tables.clientele import Clientele
 from features.tables.dealings import dealings
+from features.tables.exported import FIRST_DAY, dates, exported, numbered, paid, stamps, transferred
 from features.tables.people import Accounts, contacts, plan_accounts, refusals
+from features.tables.profiles import profiles
 from features.workspace import staged
 
-FIRST_DAY = date(2023, 11, 1)
 DAYS = 1096
 """36 months: 2023-11-01 to 2026-10-31."""
 
@@ -60,9 +62,11 @@ class _People:
 def simulate(folder: Path, customers: int = 2_000, seed: int = 7, breaks: float = 0.0) -> None:
     """Write the company's raw tables, as its own systems would export them, into `folder` (all or nothing).
 
-    customers.csv, items.csv, orders.csv (a row per line), returns.csv, visits.csv, the tables of `dealings`; and, what
-    the company does not know, truth/same_customer.csv: which numbers are one customer's; truth/breaks.csv: who suddenly
-    orders less, from when on, and who lapsed. breaks: of the strong customers who break. Same arguments, same bytes.
+    customers.csv, items.csv, orders.csv (a row per line), returns.csv, visits.csv, the tables of `dealings`,
+    invoices.csv, payments.csv, transfers.csv, compliance.csv; and, what the company does not know,
+    truth/same_customer.csv: which numbers are one customer's; truth/breaks.csv: who suddenly orders less, from when on,
+    and who lapsed; truth/payers.csv: who is or will be in trouble, from when on; truth/launderers.csv: who launders
+    money, how and when. breaks: of the strong customers who break. Same arguments, same bytes.
     """
     people = _people(customers, np.random.default_rng([seed, 1]))
     orders = _orders(people, np.random.default_rng([seed, 2]))
@@ -75,17 +79,24 @@ def simulate(folder: Path, customers: int = 2_000, seed: int = 7, breaks: float 
     mail = known["no_marketing"].to_numpy()[:customers] == "no"
     clients = Clientele(people.business, mail, people.joined, people.left, FIRST_DAY, DAYS)
     broken = _breaks(people, breaks, np.random.default_rng([seed, 12]))
+    base = _customer_table(people, accounts, np.random.default_rng([seed, 5]))
+    gone = 100_000 + np.flatnonzero(lost(broken, orders, np.random.default_rng([seed, 13])))
+    bank = banking(clients, base["industry"].to_numpy()[:customers].astype(str), accounts.second < 0, seed)
     tables = {
-        "customers": _customer_table(people, accounts, np.random.default_rng([seed, 5])).join(known),
+        "customers": base.join(known).join(_profiles(base, known, bank.guilty, accounts, seed)),
         "items": items[["item", "description", "category"]],
         "returns": _returns(people, lines, np.random.default_rng([seed, 6])),
         "visits": _visits(people, orders, accounts, broken, np.random.default_rng([seed, 7])),
         "orders": _with_dirt(_order_table(lines), np.random.default_rng([seed, 8])),
         "truth/same_customer": _same_customer(accounts),
-        **{name: _exported(table, accounts) for name, table in dealings(clients, lines, seed).items()},
+        **{name: exported(table, accounts) for name, table in dealings(clients, lines, seed).items()},
         "truth/breaks": _changes(people, broken, accounts),
+        **_billed(clients, lines[~lines["order"].isin(gone)], accounts, seed),
+        "transfers": transferred(bank.transfers, accounts),
+        "compliance": exported(bank.compliance, accounts),
+        "truth/launderers": exported(bank.launderers, accounts),
     }
-    tables = without(tables, 100_000 + np.flatnonzero(lost(broken, orders, np.random.default_rng([seed, 13]))))
+    tables = without(tables, gone)
     with staged(folder) as new:
         (new / "truth").mkdir()
         for name, table in tables.items():
@@ -187,8 +198,8 @@ def _order_table(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "order_no": lines["order"],
-            "customer_no": _numbers(lines["account"].to_numpy()),
-            "ordered_at": _stamps(lines["minute"].to_numpy()),
+            "customer_no": numbered(lines["account"].to_numpy()),
+            "ordered_at": stamps(lines["minute"].to_numpy()),
             "item": lines["item"],
             "quantity": lines["quantity"],
             "unit_price": lines["price"],
@@ -209,8 +220,8 @@ def _returns(people: _People, lines: pd.DataFrame, rng: np.random.Generator) -> 
         {
             "return_no": np.arange(500_000, 500_000 + len(back)),
             "order_no": back["order"],
-            "customer_no": _numbers(back["account"].to_numpy()),
-            "returned_at": _stamps(back["minute"].to_numpy()),
+            "customer_no": numbered(back["account"].to_numpy()),
+            "returned_at": stamps(back["minute"].to_numpy()),
             "item": back["item"],
             "quantity": quantity,
             "unit_price": back["price"],
@@ -236,8 +247,8 @@ def _visits(
     visits = visits[~lost(broken, visits, rng)]
     return pd.DataFrame(
         {
-            "customer_no": _numbers(accounts.of(visits["customer"].to_numpy(), visits["minute"].to_numpy())),
-            "visited_at": _stamps(visits["minute"].to_numpy()),
+            "customer_no": numbered(accounts.of(visits["customer"].to_numpy(), visits["minute"].to_numpy())),
+            "visited_at": stamps(visits["minute"].to_numpy()),
             "pages": visits["pages"],
         }
     )
@@ -249,34 +260,40 @@ def _customer_table(people: _People, accounts: Accounts, rng: np.random.Generato
     since = np.maximum(people.joined, -400).astype(int) - rng.integers(0, 5, n)
     table = pd.DataFrame(
         {
-            "customer_no": _numbers(np.arange(n)),
+            "customer_no": numbered(np.arange(n)),
             "type": np.where(people.business, "business", "consumer"),
             "industry": np.where(people.business, rng.choice(INDUSTRIES, n), ""),
             "region": rng.choice(REGIONS, n, p=[0.3, 0.15, 0.25, 0.2, 0.1]),
             "settlement": np.where(rng.random(n) < 0.7, "urban", "rural"),
-            "signed_up": _days(np.minimum(since, DAYS - 1)),
+            "signed_up": dates(np.minimum(since, DAYS - 1)),
         }
     )
     owners = accounts.owners
-    numbers = _numbers(accounts.second[owners])
-    again = table.loc[owners].assign(customer_no=numbers, signed_up=_days(accounts.since[owners] // 1440))
+    numbers = numbered(accounts.second[owners])
+    again = table.loc[owners].assign(customer_no=numbers, signed_up=dates(accounts.since[owners] // 1440))
     return pd.concat([table, again], ignore_index=True)
+
+
+def _profiles(
+    base: pd.DataFrame, known: pd.DataFrame, guilty: NDArray[np.bool_], accounts: Accounts, seed: int
+) -> pd.DataFrame:
+    """What every number's owner was asked at the start: under a second number, it answers the same."""
+    n = guilty.size
+    names = known["name"].to_numpy()[:n].astype(str)
+    found = profiles(base[:n], names, guilty, np.random.default_rng([seed, 60]))
+    return pd.concat([found, found.loc[accounts.owners]], ignore_index=True)
+
+
+def _billed(clients: Clientele, lines: pd.DataFrame, accounts: Accounts, seed: int) -> dict[str, pd.DataFrame]:
+    """The tables of `billing`; a payment goes under the number to which its invoice was written."""
+    drawn = billing(clients, lines, seed)
+    found = {name: exported(table, accounts) for name, table in drawn.items()}
+    return found | {"payments": paid(drawn["payments"], found["invoices"], accounts)}
 
 
 def _same_customer(accounts: Accounts) -> pd.DataFrame:
     owners = accounts.owners
-    return pd.DataFrame({"customer_no": _numbers(accounts.second[owners]), "same_as": _numbers(owners)})
-
-
-def _exported(dealt: pd.DataFrame, accounts: Accounts) -> pd.DataFrame:
-    """A table of `dealings` as the company writes numbers, times and days; nothing where there is none."""
-    at = next(name for name in map(str, dealt) if name.endswith("_at"))
-    numbers = _numbers(accounts.of(dealt["customer"].to_numpy(), dealt[at].to_numpy()))
-    written = dealt.assign(customer=numbers).rename(columns={"customer": "customer_no"})
-    for ending, write in (("_at", _stamps), ("_on", _days)):
-        for name in (name for name in map(str, dealt) if name.endswith(ending)):
-            written[name] = np.where(dealt[name] < 0, "", write(dealt[name].to_numpy()))
-    return written
+    return pd.DataFrame({"customer_no": numbered(accounts.second[owners]), "same_as": numbered(owners)})
 
 
 def _breaks(people: _People, share: float, rng: np.random.Generator) -> Breaks:
@@ -287,8 +304,8 @@ def _breaks(people: _People, share: float, rng: np.random.Generator) -> Breaks:
 def _changes(people: _People, broken: Breaks, accounts: Accounts) -> pd.DataFrame:
     """Who broke off or lapsed, under the number it had that day."""
     found = truth(broken, people.joined, people.left, DAYS)
-    numbers = _numbers(accounts.of(found["customer"].to_numpy(), found["day"].to_numpy() * 1440))
-    days = _days(found["day"].to_numpy())
+    numbers = numbered(accounts.of(found["customer"].to_numpy(), found["day"].to_numpy() * 1440))
+    days = dates(found["day"].to_numpy())
     return pd.DataFrame({"customer_no": numbers, "broke_on": days, "factor": found["factor"], "kind": found["kind"]})
 
 
@@ -305,15 +322,3 @@ def _with_dirt(orders: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def _month_of(day: NDArray[np.int64]) -> NDArray[np.int64]:
     """Month (1–12) of a number of days after FIRST_DAY."""
     return (np.datetime64(FIRST_DAY) + day).astype("datetime64[M]").astype(np.int64) % 12 + 1
-
-
-def _numbers(customer: NDArray[np.int64]) -> list[str]:
-    return [f"C{10_000 + i}" for i in customer]
-
-
-def _days(day: NDArray[np.int64]) -> NDArray[np.str_]:
-    return (np.datetime64(FIRST_DAY) + day).astype(str)
-
-
-def _stamps(minute: NDArray[np.int64]) -> NDArray[np.str_]:
-    return (np.datetime64(FIRST_DAY, "m") + minute).astype(str)
