@@ -13,6 +13,7 @@ from training.cases.encoder import Encoder, fit_encoder, tells_nothing, typed
 from training.cases.judge import Answers, Judgement, judge
 from training.cases.model import CANDIDATES, CaseModel, fit_parts
 from training.cases.plan import plan, what_is_missing
+from training.cases.portable import SCORECARD, Portable, fit_portable
 from training.cases.question import Question
 from training.cases.settings import CaseSettings
 from training.cases.table import Cases, read_cases
@@ -31,6 +32,7 @@ class Learnt:
     judgement: Judgement
     answers: Answers
     model: CaseModel
+    scorecard: Portable
     digest: str
 
 
@@ -39,8 +41,9 @@ def learn(
 ) -> Learnt | str:
     """Fit all candidates, judge them, and refit the chosen one on all cases; or why the cases do not allow it.
 
-    Leaves in `workspace.training`, all or nothing: the folder model, predictions/<task>.parquet (case_id, actual and a
-    column per candidate: what each answered for the judging cases) and judgement.json.
+    Leaves in `workspace.training`, all or nothing: the folders model and scorecard (see `portable`),
+    predictions/<task>.parquet (case_id, actual and a column per candidate: what each answered for the judging cases)
+    and judgement.json.
     """
     cases = read_cases(workspace, question)
     question = question.without(dict.fromkeys(_constant(cases, question), CONSTANT))
@@ -51,15 +54,18 @@ def learn(
         return missing
     judgement, answers = judge(cases, question.kinds, cuts, settings, progress, question.trends)
     model = _refitted(cases, question, judgement, settings)
+    scorecard = fit_portable(cases, question, model.about, settings)
     with staged(workspace.training) as folder:
         (folder / MODEL).mkdir()
         model.save(folder / MODEL)
         digest = write_manifest(folder / MODEL)
+        (folder / SCORECARD).mkdir()
+        scorecard.save(folder / SCORECARD)
         (folder / "predictions").mkdir()
         columns = {"case_id": cases.ids.take(pa.array(answers.rows)), "actual": answers.actual, **answers.predicted}
         pq.write_table(pa.table(columns), folder / "predictions" / f"{question.task}.parquet", compression="zstd")
         write_json(folder / "judgement.json", judgement.to_json() | {"left_out": question.left_out})
-    return Learnt(question, cases, judgement, answers, model, digest)
+    return Learnt(question, cases, judgement, answers, model, scorecard, digest)
 
 
 def _constant(cases: Cases, question: Question) -> list[str]:
