@@ -30,6 +30,7 @@ from serving import (
     release_commands,
     report_commands,
     scheme_commands,
+    scorecard_commands,
     worklist_commands,
 )
 from serving.options import (
@@ -62,6 +63,7 @@ release_commands.register(app)
 report_commands.register(app)
 drift_commands.register(app)
 scheme_commands.register(app)
+scorecard_commands.register(app)
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(worklist_commands.app, name="worklist")
 history_commands.register(app)

@@ -153,6 +153,7 @@ def _by_own_ids(job: Job, what: str, rows: list[dict[str, Any]]) -> list[dict[st
 
 def table(title: str, rows: list[dict[str, Any]], job: Job) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.min_width = len(title)
     for name in rows[0] if rows else ():
         table.add_column(name.replace("_", " "), justify="right" if name in NUMBERS else "left", no_wrap=True)
     for row in rows:

@@ -93,8 +93,8 @@ class TableSource(FileTable):
 
     key: the column that tells cases apart; without one a case is a row, known by its number, and equal rows are
     several cases. order: `time` where the rows stand in the order of time. currency: its sign or code may stand beside
-    a number. unreadable: the share of lines above which cells that cannot be read mean that this file reads the table
-    wrongly, and stop the run.
+    a number. exposure: the number among `columns` that is the amount at stake. unreadable: the share of lines above
+    which cells that cannot be read mean that this file reads the table wrongly, and stop the run.
     """
 
     kind: Literal["table"]
@@ -105,6 +105,7 @@ class TableSource(FileTable):
     split: Split | None = None
     order: Literal["time"] | None = None
     currency: str = "EUR"
+    exposure: ColumnName | None = None
     columns: Annotated[dict[ColumnName, CaseColumn], Field(min_length=1)]
     unreadable: Annotated[float, Field(ge=0, le=1)] = 0.02
 
@@ -119,6 +120,10 @@ class TableSource(FileTable):
             raise ValueError(f"each column once; '{twice[0]}' has several parts to play")
         if self.split is not None and self.order is not None:
             raise ValueError("a split or an order, not both")
+        if self.exposure is not None and (
+            self.exposure not in self.shown or self.shown[self.exposure].type != "number"
+        ):
+            raise ValueError("as exposure the name of a column of type number that is not private")
         return self
 
     @property

@@ -15,6 +15,7 @@ from training.cases.encoder import Encoder, fit_encoder, tells_nothing, typed
 from training.cases.judge import Answers, Judgement, judge
 from training.cases.model import CANDIDATES, CaseModel, fit_parts
 from training.cases.plan import plan, what_is_missing
+from training.cases.portable import SCORECARD, Portable, fit_portable
 from training.cases.question import Question
 from training.cases.settings import CaseSettings
 from training.cases.table import Cases, read_cases
@@ -33,6 +34,7 @@ class Learnt:
     judgement: Judgement
     answers: Answers
     model: CaseModel
+    scorecard: Portable
     digest: str
 
 
@@ -45,9 +47,9 @@ def learn(
 ) -> Learnt | str:
     """Fit all candidates, judge them, and refit the chosen one on all cases; or why the cases do not allow it.
 
-    Leaves in `workspace.training`, all or nothing: the folder model, predictions/<task>.parquet (case_id, actual and a
-    column per candidate: what each answered for the judging cases) and judgement.json. beside: writes what else belongs
-    to the model into its folder, from what was judged.
+    Leaves in `workspace.training`, all or nothing: the folders model and scorecard (see `portable`),
+    predictions/<task>.parquet (case_id, actual and a column per candidate: what each answered for the judging cases)
+    and judgement.json. beside: writes what else belongs to the model into its folder, from what was judged.
     """
     cases = read_cases(workspace, question)
     question = question.without(dict.fromkeys(_constant(cases, question), CONSTANT))
@@ -59,17 +61,20 @@ def learn(
     history = question.history if question.history in question.columns else None
     judgement, answers = judge(cases, question.kinds, cuts, settings, progress, question.trends, history)
     model = _refitted(cases, question, judgement, settings)
+    scorecard = fit_portable(cases, question, model.about, settings)
     with staged(workspace.training) as folder:
         (folder / MODEL).mkdir()
         model.save(folder / MODEL)
         if beside:
             beside(folder / MODEL, judgement, answers)
         digest = write_manifest(folder / MODEL)
+        (folder / SCORECARD).mkdir()
+        scorecard.save(folder / SCORECARD)
         (folder / "predictions").mkdir()
         columns = {"case_id": cases.ids.take(pa.array(answers.rows)), "actual": answers.actual, **answers.predicted}
         pq.write_table(pa.table(columns), folder / "predictions" / f"{question.task}.parquet", compression="zstd")
         write_json(folder / "judgement.json", judgement.to_json() | {"left_out": question.left_out})
-    return Learnt(question, cases, judgement, answers, model, digest)
+    return Learnt(question, cases, judgement, answers, model, scorecard, digest)
 
 
 def _constant(cases: Cases, question: Question) -> list[str]:

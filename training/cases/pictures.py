@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from training import plots
 from training.cases.judge import Interval
 from training.cases.learn import Learnt
+from training.cases.points import Line
 
 Array = NDArray[np.float64]
 
@@ -21,7 +22,7 @@ MOST = 5_000
 
 
 def pictures(learnt: Learnt) -> dict[str, bytes]:
-    """Name → PNG: calibration, gains and scores of the judging cases, and the importance of the columns."""
+    """Name → PNG: calibration, gains and scores of the judging cases, importance of the columns, the scorecard."""
     judgement, answers = learnt.judgement, learnt.answers
     actual, predicted = answers.actual, answers.predicted
     rival, what = judgement.best_other, f"P({learnt.question.task})"
@@ -32,8 +33,9 @@ def pictures(learnt: Learnt) -> dict[str, bytes]:
         "scores": plots.distribution(predicted[judgement.chosen], what, log=False),
         "candidates": candidates({name: metrics["auc"] for name, metrics in judgement.metrics.items()}),
     }
-    weights = importance(learnt)
-    return found | ({"importance": bars(weights)} if weights else {})
+    weights, lines = importance(learnt), learnt.scorecard.lines
+    found |= {"importance": bars(weights)} if weights else {}
+    return found | ({"points": points(lines)} if lines else {})
 
 
 def importance(learnt: Learnt) -> dict[str, float]:
@@ -73,6 +75,29 @@ def candidates(auc: Mapping[str, Interval]) -> bytes:
         axes.set_xlabel("AUC and its 95 % interval; 0.5 is a random order")
         axes.set_title("All candidates on the same cases")
     return _png(figure)
+
+
+def points(lines: Sequence[Line], most: int = 60) -> bytes:
+    """Points of the scorecard's bins, a block per column, the columns whose bins lie furthest apart first."""
+    columns: dict[str, list[Line]] = {}
+    for line in lines:
+        columns.setdefault(line.column, []).extend([line] if line.cases else [])
+    order = sorted(columns.values(), key=_spread, reverse=True)
+    shown = [line for own in order for line in own][:most][::-1]
+    with mpl.rc_context(plots.STYLE):
+        figure = Figure(figsize=(8.0, 1.2 + 0.2 * len(shown)), layout="constrained")
+        axes = figure.add_subplot()
+        axes.barh(range(len(shown)), [line.points for line in shown], color=plots.INK)
+        labels = [f"{line.column}: {line.words}"[:60] for line in shown]
+        axes.set_yticks(range(len(shown)), [label.replace("$", r"\$") for label in labels], fontsize=8)
+        axes.set_xlabel("points; more are fewer yes")
+        axes.set_title("The scorecard")
+    return _png(figure)
+
+
+def _spread(lines: Sequence[Line]) -> float:
+    points = [line.points for line in lines]
+    return max(points) - min(points)
 
 
 def _png(figure: Figure) -> bytes:

@@ -23,6 +23,8 @@ from training.cases import card
 from training.cases.learn import MODEL, Learnt
 from training.cases.model import CaseModel
 from training.cases.pictures import pictures
+from training.cases.points import to_csv
+from training.cases.portable import SCORECARD
 from training.cases.question import Question
 from training.cases.settings import CaseSettings
 from training.manifest import check_manifest
@@ -108,5 +110,7 @@ def _log_files(workspace: Workspace, learnt: Learnt) -> None:
         for name, png in pictures(learnt).items():
             Path(scratch, f"{name}.png").write_bytes(png)
         mlflow.log_artifacts(scratch, "plots")
+    mlflow.log_text(to_csv(learnt.scorecard.lines), f"{SCORECARD}.csv")
+    mlflow.log_text(learnt.scorecard.sql("postgres"), f"{SCORECARD}.sql")
     mlflow.log_text(card.card(learnt), "model-card.html")
     mlflow.log_artifact(str(workspace.training / "judgement.json"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from features.config import Config, load_config
+from features.config import Config, FlawError, load_config
 
 CASES_SETTINGS = Path("configs/cases.yaml")
 
@@ -35,6 +36,21 @@ class ScorecardSettings(Config):
     ridge: Annotated[float, Field(gt=0)]
 
 
+class ScaleSettings(Config):
+    """A score of `score` points stands for the odds `odds` of no to yes; `points_to_double` more double them."""
+
+    score: float
+    odds: Annotated[float, Field(gt=0)]
+    points_to_double: Annotated[float, Field(gt=0)]
+
+
+class GradeSettings(Config):
+    """from_score: points from which the grade is given. limit: the reference limit, as a share of the exposure."""
+
+    from_score: float
+    limit: Annotated[float, Field(ge=0)]
+
+
 class CaseSettings(Config):
     """configs/cases.yaml.
 
@@ -42,7 +58,7 @@ class CaseSettings(Config):
     candidate. abstain_below: AUC that one candidate at least must reach on the earlier cuts. fewest_per_class: cases
     with either answer, below which nothing is learnt. few: cases that answer yes, below which a simple candidate is
     chosen. rare: levels with fewer training cases count as never seen. ridge: inverse strength of the penalty of the
-    logistic regression, its columns standardised.
+    logistic regression, its columns standardised. grades: the best first; reasons: at most so many per case.
     """
 
     folds: Annotated[int, Field(ge=2)]
@@ -57,6 +73,16 @@ class CaseSettings(Config):
     ridge: Annotated[float, Field(gt=0)]
     boosting: TreeSettings
     scorecard: ScorecardSettings
+    scale: ScaleSettings
+    grades: Annotated[dict[str, GradeSettings], Field(min_length=1)]
+    reasons: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _falling(self) -> CaseSettings:
+        bounds = [grade.from_score for grade in self.grades.values()]
+        if bounds != sorted(set(bounds), reverse=True) or bounds[-1] != -inf:
+            raise FlawError(f"grades from {bounds}", "falling scores, the last -.inf", at="grades")
+        return self
 
 
 def load_case_settings(path: Path = CASES_SETTINGS) -> CaseSettings:
