@@ -21,7 +21,7 @@ from features.workspace import Workspace
 from training.cases.judge import Judgement
 from training.cases.learn import Learnt, learn
 from training.cases.question import question_of
-from training.cases.settings import load_case_settings
+from training.cases.settings import CaseSettings, load_case_settings
 
 DATA = Path("../shared/data")
 TABLES = {
@@ -49,16 +49,21 @@ def runs(quick: bool = False) -> list[Run]:
 
 
 def _run(name: str) -> Run:
+    return Run(name, learn_from(name, load_case_settings()).judgement)
+
+
+def learn_from(name: str, settings: CaseSettings) -> Learnt:
+    """What the public table `name` teaches."""
     say(f"learn from {name}")
     source = load_table_source(name)
     question = question_of(source)
     with tempfile.TemporaryDirectory() as home:
         workspace = Workspace(Path(home))
         ingest_cases(source, DATA / TABLES[name], workspace, Pseudonyms(secrets.token_bytes(32)))
-        learnt = learn(workspace, question, load_case_settings()) if question else "no question"
+        learnt = learn(workspace, question, settings) if question else "no question"
     if not isinstance(learnt, Learnt):
         raise RuntimeError(f"{name}: {learnt}")
-    return Run(name, learnt.judgement)
+    return learnt
 
 
 def targets(found: list[Run]) -> list[Target]:

@@ -30,6 +30,7 @@ PROMISES = {
     "A18": "region and urban or rural",
     "A19": "product class → discount tier",
     "A20": "every feature and attribute carries its family",
+    "A21": "a credit standard gives score, grade and reasons",
     "A27": "stars of tomorrow, and how the last list fared",
     "A28": "promotions and demotions with the reason",
     "A29": "abnormal trends of key customers, with controlled false alarms",
@@ -51,6 +52,7 @@ PROMISES = {
     "A50": "any report within one class",
     "B1": "why a class changed, with exact shares",
     "B7": "classes by share survive ties, with their cut-offs",
+    "B12": "the points table and the SQL of a scorecard agree with the model row for row",
 }
 
 NAMED = re.compile(r"[ab]\d\d(?=_)")

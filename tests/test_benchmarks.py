@@ -60,6 +60,18 @@ def test_the_models_benchmark_prints_a_line_per_target() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.real
+def test_the_credit_benchmark_prints_a_line_per_target() -> None:
+    """`--quick --json`: JSON lines and nothing else."""
+    real_data("german_credit/german.csv.gz")
+    call = [sys.executable, "-m", "benchmarks.credit_part", "--quick", "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(line) for line in lines] == 2 * [["name", "target", "measured", "unit", "holds"]]
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "lines"), [("reclassify", 4), ("warning", 2)])
 def test_the_benchmarks_of_the_month_print_a_line_per_target(name: str, lines: int) -> None:
     """`--quick --json`: JSON lines and nothing else."""

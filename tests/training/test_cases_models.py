@@ -163,7 +163,8 @@ class TestPublicTables:
         assert run.data.params["left_out.age"].startswith("private")
         assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["cases-train"]
         names = {file.path for file in client.list_artifacts(run.info.run_id)}
-        assert {"plots", "model-card.html", "judgement.json"} <= names
+        assert {"plots", "model-card.html", "judgement.json", "scorecard.csv", "scorecard.sql"} <= names
+        assert "plots/points.png" in {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
         card = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/model-card.html")
         assert "personal_status" in card and "base_rate" in card
 

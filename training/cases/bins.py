@@ -95,7 +95,13 @@ def _cuts(cells: Array, label: Array, direction: int, settings: ScorecardSetting
         random_state=0,
     ).fit(rank.reshape(-1, 1), label[known])
     below = np.unique(tree.tree_.threshold[tree.tree_.feature >= 0].astype(int))
-    return tuple(float(values[each] + (values[each + 1] - values[each]) / 2) for each in below)
+    return tuple(_between(float(values[each]), float(values[each + 1])) for each in below)
+
+
+def _between(low: float, high: float) -> float:
+    """Half-way, or `low` where no double lies between."""
+    middle = low / 2 + high / 2
+    return middle if low <= middle < high else low
 
 
 def _counted(bins: Bins, cells: Array, label: Array, settings: ScorecardSettings) -> Bins:

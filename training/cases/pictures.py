@@ -90,6 +90,7 @@ def points(lines: Sequence[Line], most: int = 60) -> bytes:
         axes.barh(range(len(shown)), [line.points for line in shown], color=plots.INK)
         labels = [f"{line.column}: {line.words}"[:60] for line in shown]
         axes.set_yticks(range(len(shown)), [label.replace("$", r"\$") for label in labels], fontsize=8)
+        axes.margins(y=0.01)
         axes.set_xlabel("points; more are fewer yes")
         axes.set_title("The scorecard")
     return _png(figure)

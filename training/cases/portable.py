@@ -66,7 +66,7 @@ class Portable:
 
     def sql(self, dialect: Dialect, table: str = CASES_TABLE) -> str:
         """The same score and probability as one query."""
-        return scorecard_sql(self.model.encoder, self.lines, self.scale, table, dialect)
+        return scorecard_sql(self.model.encoder, self.card, self.scale, table, dialect)
 
     def save(self, folder: Path) -> None:
         """The model, scorecard.csv and scorecard.sql (PostgreSQL), into an existing folder."""

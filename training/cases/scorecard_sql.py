@@ -6,25 +6,29 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Literal
 
+import numpy as np
+
 from features.tables.sql import ident, text
 from training.cases.encoder import Encoder
-from training.cases.points import Line, Scale
+from training.cases.points import Line, Scale, points_table
+from training.cases.scorecard import Scorecard
 
 Dialect = Literal["duckdb", "postgres"]
 
 NO_NUMBERS = "FLOAT8 'NaN', FLOAT8 'Infinity', FLOAT8 '-Infinity'"
 
 
-def scorecard_sql(encoder: Encoder, lines: Sequence[Line], scale: Scale, table: str, dialect: Dialect) -> str:
+def scorecard_sql(encoder: Encoder, card: Scorecard, scale: Scale, table: str, dialect: Dialect) -> str:
     """SELECT case_id, score (points), probability (of yes) for every row of `table`, which may be `schema.table`.
 
-    The table has a case_id and the columns of the lines: numbers of any type that can be cast to double precision,
+    The table has a case_id and the columns of the scorecard: numbers of any type that can be cast to double precision,
     categories as text, yes and no as booleans. Null, NaN and infinite are not known; a level that the scorecard does
-    not know is `rare or never seen`. Points are added in the order of the lines, in double precision. Levels compare
+    not know is `rare or never seen`. Points are added in the order of the columns, in double precision. Levels compare
     byte by byte; on PostgreSQL the columns must not have a nondeterministic collation.
     """
+    lines = points_table(encoder, card, scale)
     terms = [_case(name, encoder, list(own), dialect) for name, own in groupby(lines, key=lambda line: line.column)]
-    score = "\n      + ".join(terms) if terms else _number(scale.offset)
+    score = "\n      + ".join(terms) if terms else _number(float(scale.score(np.array(card.intercept))))
     place = ".".join(ident(part) for part in table.split("."))
     odds = f"exp((score - {_number(scale.offset)}) / {_number(scale.factor)})"
     return (
