@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
+TRAIN = "Run `scoring arrears train`."
+
 LateOption = Annotated[
     int | None, typer.Option("--late-days", min=0, help="days after the due day; by default as in configs/arrears.yaml")
 ]
@@ -131,6 +133,35 @@ def report(source: SourceOption = "sample", home: HomeOption = None, on: OnOptio
         _say_model(found)
 
 
+@app.command()
+def grade(source: SourceOption = "sample", home: HomeOption = None, on: OnOption = None) -> None:
+    """Credit advice on every customer with invoices: probability, score, grade, reasons, reference limit."""
+    from classification.credit.advice import write_advice
+    from classification.credit.grade import grade_credit
+    from features.company import Company
+    from features.tables.ingest import data_end
+    from serving.worklist_commands import table
+    from training.arrears import fit
+    from training.arrears.settings import load_arrears
+    from training.cases.settings import load_case_settings
+
+    with open_job(source, home) as job:
+        _check(job)
+        told, model = job.report(), fit.fetch(job.source.name)
+        if model is None:
+            raise InputError(job.workspace.arrears.home, "no model of arrears that is live", "one", TRAIN)
+        day, company = as_day(on) or data_end(told), Company.from_json(told["company"])
+        settings, cases = load_arrears(late_days=model.late_days), load_case_settings()
+        found = grade_credit(job.workspace, company, model, day, settings, cases, job.progress)
+        about = {"model": model.name, "version": model.version, "late_days": model.late_days}
+        folder = write_advice(job.workspace, day, found, about)
+        counted = found.group_by("grade").aggregate([([], "count_all"), ("probability", "mean"), ("open", "sum")])
+        rows = counted.rename_columns(["grade", "customers", "probability", "open"]).sort_by("grade").to_pylist()
+        advised = [{**row, "advice": settings.advice.get(row["grade"], "")} for row in rows]
+        out.print(table(f"Credit advice on {day}", advised, job))
+    out.print(f"Written to {folder}. Advice: a person decides (`scoring decide credit`).", markup=False, soft_wrap=True)
+
+
 @dataclass(frozen=True)
 class _Opened:
     """Invoices of a source as they stand on a day. model: None where none is live; chances (n,): of arrears."""
@@ -195,7 +226,7 @@ def _classes(job: Job) -> pa.Table | None:
 
 def _say_model(found: _Opened) -> None:
     if found.model is None:
-        out.print("No model of arrears is live: no probabilities. Run `scoring arrears train`.", markup=False)
+        out.print(f"No model of arrears is live: no probabilities. {TRAIN}", markup=False)
         return
     said = (
         f"Probabilities: {found.model.name} version {found.model.version}, open more than {found.model.late_days} days"

@@ -21,6 +21,7 @@ from training.arrears.settings import ArrearsSettings
 from training.cases.judge import Answers, Judgement
 from training.cases.learn import Learnt, learn
 from training.cases.model import CaseModel
+from training.cases.portable import SCORECARD, Portable
 from training.cases.publish import checked
 from training.cases.question import Question
 from training.cases.settings import CaseSettings
@@ -34,12 +35,13 @@ HISTORY = "late_share"
 
 @dataclass(frozen=True)
 class ArrearsModel:
-    """What answers about invoices: version of `<source>.arrears`, its model of cases, the payment curves by its
-    probabilities, and how late is late."""
+    """What answers about invoices: version of `<source>.arrears`, its model of cases, the scorecard of the same
+    invoices, the payment curves by the model's probabilities, and how late is late."""
 
     name: str
     version: int
     model: CaseModel
+    scorecard: Portable
     curves: Curves
     late_days: int
 
@@ -67,7 +69,9 @@ def train(
     write_cases(workspace, company, as_of, settings.late_days, progress)
     seen = read_parquet(workspace.arrears.tables / CASES, columns=["asked_on", "due", "settled"])
 
-    def beside(folder: Path, judgement: Judgement, answers: Answers) -> None:
+    def beside(folder: Path, judgement: Judgement, answers: Answers, scorecard: Portable) -> None:
+        (folder / SCORECARD).mkdir()
+        scorecard.save(folder / SCORECARD)
         rows = seen.take(pa.array(answers.rows))
         curves = _curves(rows, answers.predicted[judgement.chosen], as_of, settings)
         write_json(folder / CURVES, {"late_days": settings.late_days, **curves.to_json()})
@@ -106,5 +110,6 @@ def fetch(source: str, version: int | None = None) -> ArrearsModel | None:
         return None
     with checked(source, TASK, number) as folder:
         said = read_json(folder / CURVES)
-        model = CaseModel.load(folder)
-    return ArrearsModel(registry.model_name(source, TASK), number, model, Curves.from_json(said), said["late_days"])
+        model, scorecard = CaseModel.load(folder), Portable(CaseModel.load(folder / SCORECARD))
+    name, curves = registry.model_name(source, TASK), Curves.from_json(said)
+    return ArrearsModel(name, number, model, scorecard, curves, said["late_days"])

@@ -27,6 +27,9 @@ class ArrearsSettings(Config):
     bands: Annotated[int, Field(ge=1, le=20)]
     fewest_per_band: Annotated[int, Field(ge=10)]
     longest_days: Annotated[int, Field(ge=1, le=3650)]
+    billing_days: Annotated[int, Field(ge=1, le=3650)]
+    cushion_days: Days
+    advice: Annotated[dict[str, str], Field(min_length=1)]
 
     @field_validator("horizons", "ageing")
     @classmethod

@@ -43,7 +43,7 @@ def learn(
     question: Question,
     settings: CaseSettings,
     progress: Progress = silent,
-    beside: Callable[[Path, Judgement, Answers], None] | None = None,
+    beside: Callable[[Path, Judgement, Answers, Portable], None] | None = None,
 ) -> Learnt | str:
     """Fit all candidates, judge them, and refit the chosen one on all cases; or why the cases do not allow it.
 
@@ -66,7 +66,7 @@ def learn(
         (folder / MODEL).mkdir()
         model.save(folder / MODEL)
         if beside:
-            beside(folder / MODEL, judgement, answers)
+            beside(folder / MODEL, judgement, answers, scorecard)
         digest = write_manifest(folder / MODEL)
         (folder / SCORECARD).mkdir()
         scorecard.save(folder / SCORECARD)
