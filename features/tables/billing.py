@@ -21,16 +21,16 @@ BILLED = {"representative": 0.92, "web": 0.6}
 TERMS = (14, 30)
 """Days until a customer's invoices fall due: each has one of these."""
 
-TROUBLED, FADING = 0.2, 300
+TROUBLED, FADING = 0.15, 300
 """This share of the businesses that lapse is in trouble, and pays later and later for so many days before it."""
 
 STRESS = 2.4
 """How much worse the habit has become at the end, in its standard deviations."""
 
-UNPAID, UNPAID_AT_LAST, LAST_DAYS = 0.002, 0.5, 90
-"""Share of the invoices that is never paid, and of those of the last days before the trouble."""
+UNPAID, UNPAID_AT_LAST, LAST_DAYS = 0.003, 0.5, 90
+"""Share of the invoices that is never paid, by those of middling habit, and by those in trouble in its last days."""
 
-SLOW, SLOWER = 0.06, 2.2
+SLOW, SLOWER = 0.07, 2.3
 """Share of the customers who pay late as a rule, and by how much their habit is worse."""
 
 IN_PARTS = 0.05
@@ -113,5 +113,5 @@ def _settled(
     size = 0.15 * np.log(np.maximum(amount, 1) / 200)
     slowness = payers.habit[customer] + size + stress + rng.normal(0, 0.25, customer.size)
     late = np.minimum(np.exp(1.2 + 1.15 * slowness), 250) - 8
-    unpaid = np.where(left < LAST_DAYS, UNPAID_AT_LAST, UNPAID)
+    unpaid = np.where(left < LAST_DAYS, UNPAID_AT_LAST, UNPAID * np.exp(payers.habit[customer]))
     return rng.random(customer.size) < unpaid, np.maximum(due + np.floor(late), invoiced + 1).astype(np.int64)

@@ -19,8 +19,8 @@ from features.tables.typologies import TYPOLOGIES, Case, Move, Typology
 SHARE = 0.012
 """Of all customers, rounded down: the principals. Their helpers come on top."""
 
-RECENT, RECENT_DAYS, EARLIER_DAYS = 0.75, (1, 110), (185, 330)
-"""Three episodes in four end in the last days before the end of the data, the others earlier in the last year."""
+RECENT, RECENT_DAYS, EARLIER_DAYS = 0.8, (1, 110), (185, 280)
+"""Four episodes in five end in the last days before the end of the data, the others earlier in the last year."""
 
 YEAR, SLEPT = 365, (190, 300)
 """Days for which a principal had its account before; for which an account slept that is then active."""
