@@ -6,6 +6,7 @@ points a person can add up. The reference limit is what the customer would usual
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,7 +22,7 @@ from features.receivables import INVOICES, invoices
 from features.tables.consents import read_consents
 from features.workspace import Workspace
 from training.arrears.fit import ArrearsModel
-from training.arrears.invoice_cases import ONE_DAY, case_numbers, columns
+from training.arrears.invoice_cases import ONE_DAY, OWN, case_numbers, columns
 from training.arrears.settings import ArrearsSettings
 from training.cases.advice import advise
 from training.cases.settings import CaseSettings
@@ -57,14 +58,15 @@ def grade_credit(
         return _without_model(billed, open_)
     numbers = case_numbers(workspace.tables, company, billed, billed["invoiced"], progress)
     table = pa.table({name: pa.array(column, from_pandas=True) for name, column in numbers.items()})
-    said = advise(model.model, model.scorecard, table.append_column(EXPOSURE, exposure), cases, EXPOSURE)
+    asked = cases.model_copy(update={"reasons": cases.reasons + len(OWN)})
+    said = advise(model.model, model.scorecard, table.append_column(EXPOSURE, exposure), asked, EXPOSURE)
     own = {
         "customer_id": billed["customer_id"],
         **{name: said[name] for name in ("probability", "score", "grade")},
         "percentile": percentile(said["score"].to_numpy()),
         "limit": pc.round(said["reference_limit"]).cast(pa.int64()),
         "open": open_,
-        "reasons": pa.array([sentences(each) for each in said["reasons"].to_pylist()], pa.list_(pa.string())),
+        "reasons": [sentences(each)[: cases.reasons] for each in said["reasons"].to_pylist()],
         "advice": [settings.advice[grade] for grade in said["grade"].to_pylist()],
     }
     return pa.table(own).cast(SCHEMA)
@@ -103,9 +105,24 @@ def usual_invoices(seen: pa.Table, on: date, settings: ArrearsSettings) -> tuple
 
 
 def sentences(reasons: list[dict[str, object]]) -> list[str]:
-    """Reasons in words: what the column is, how it reads, and the points that costs against the best reading."""
+    """Reasons in words: what the column is, how it reads, and the points that costs against the best reading. What is
+    only of the invoice, which is a usual one, is no reason."""
     known = columns()
-    return [f"{known[str(r['column'])].doc.rstrip('.')}: {r['bin']} ({r['points']:+.0f} points)" for r in reasons]
+    return [
+        f"{known[str(each['column'])].doc.partition(';')[0].rstrip('.')}: {_short(str(each['bin']))}"
+        f" ({each['points']:+.0f} points)"
+        for each in reasons
+        if each["column"] not in OWN
+    ]
+
+
+def _short(words: str) -> str:
+    """A bin with three digits of each number."""
+    return re.sub(r"\d[\d,]*(\.\d+)?", lambda found: _number(float(found[0].replace(",", ""))), words)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def percentile(score: Array) -> Array:

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from features.batch import matrix, spine_table
 from features.catalogue import CATALOGUE
-from features.catalogue.discipline import DISCIPLINE
 from features.company import Company
 from features.progress import Progress, silent
 from features.receivables import invoices
 from features.spec import AnyFeature
 from features.tables.cases import CASES
-from features.tables.table_source import CaseColumn
+from features.tables.table_source import CaseColumn, Trend
 from features.workspace import Workspace, staged
 
 Array = NDArray[np.float64]
@@ -32,19 +31,32 @@ Array = NDArray[np.float64]
 TASK = "arrears"
 ONE_DAY = np.timedelta64(1, "D")
 
-RISING = (
-    "days_late_mean", "days_late_mean_365d", "days_late_max", "days_late_max_365d", "late_share", "late_share_180d",
-    "overdue_balance", "overdue_days_max",
-)  # fmt: skip
-"""Features of which a credit officer expects that more of it means more arrears."""
+TRENDS: dict[str, Trend] = {
+    "days_late_mean": "rising",
+    "days_late_mean_365d": "rising",
+    "days_late_max": "rising",
+    "days_late_max_365d": "rising",
+    "late_share": "rising",
+    "late_share_180d": "rising",
+    "overdue_balance": "rising",
+    "overdue_days_max": "rising",
+    "paid_share_365d": "falling",
+    "invoices_365d": "falling",
+    "orders_365d": "falling",
+    "spend_365d": "falling",
+    "tenure_days": "falling",
+    "recency_days": "rising",
+    "silence_ratio": "rising",
+    "amount": "rising",
+    "usual": "rising",
+}
+"""What a credit officer expects: whether more of it means more arrears or less. Neither the scorecard nor the trees may
+learn the opposite, so that every reason makes sense. Features of the catalogue, and two of OWN."""
 
-BESIDE = (
-    "orders_90d", "orders_365d", "recency_days", "tenure_days", "gap_mean", "silence_ratio", "spend_90d",
-    "spend_prev_90d", "spend_365d", "returns_365d", "complaints_365d",
-)  # fmt: skip
-"""What else of the catalogue may tell of trouble; null for a company that bills only."""
+PARTS = ("gap_mean", "billed_365d", "paid_365d")
+"""Features that others are made of."""
 
-LOOKED_AT: tuple[AnyFeature, ...] = (*DISCIPLINE, *(each for each in CATALOGUE if each.name in BESIDE))
+LOOKED_AT: tuple[AnyFeature, ...] = tuple(each for each in CATALOGUE if each.name in TRENDS or each.name in PARTS)
 NAMES = tuple(each.name for each in LOOKED_AT)
 
 OWN = {
@@ -57,11 +69,9 @@ OWN = {
 
 def columns() -> dict[str, CaseColumn]:
     """The columns of a case, as a table source would declare them."""
-    features = {each.name: (each.family, each.unit, each.doc) for each in LOOKED_AT}
+    features = {each.name: (each.family, each.unit, each.doc) for each in LOOKED_AT if each.name not in PARTS}
     return {
-        name: CaseColumn(
-            column=name, family=family, type="number", unit=unit, doc=doc, trend="rising" if name in RISING else None
-        )
+        name: CaseColumn(column=name, family=family, type="number", unit=unit, doc=doc, trend=TRENDS.get(name))
         for name, (family, unit, doc) in {**features, **OWN}.items()
     }
 
