@@ -69,6 +69,8 @@ def tell(learnt: Learnt, version: int, workspace: Workspace) -> None:
     out.print(f"\n{card.verdict(learnt)}", markup=False, soft_wrap=True)
     model = registry.model_name(question.source, question.task)
     out.print(f"Registered as {model} version {version}; files in {workspace.training}.", markup=False, soft_wrap=True)
+    where = f"--source {question.source} --home {workspace.home}"
+    out.print(f"The scorecard beside it: scoring scorecard {where}", markup=False, soft_wrap=True)
 
 
 def read(name: str, raw: Path | None, home: Path | None) -> None:

@@ -230,9 +230,12 @@ class TestSql:
         assert np.abs(probability - found.model.predict(asked)).max() <= 1e-12
 
     def test_numbers_and_booleans_of_any_kind(self) -> None:
-        """Nulls, NaN, infinities, what was never seen."""
+        """Nulls, NaN, infinities, what was never seen, and what lies on an edge."""
         cases = some_cases()
-        found, table = portable(cases), strange(cases.table)
+        found = portable(cases)
+        edges = [line.up_to for line in found.lines if line.column == "income" and line.up_to is not None]
+        on_edges = cases.table.slice(0, len(edges)).set_column(0, "income", pa.array(edges))
+        table = pa.concat_tables([strange(cases.table), on_edges])
         assert np.abs(by_duckdb(found, table)[0] - found.score(table)).max() <= 1e-9
 
     @pytest.mark.parametrize("before", [(), ("SET standard_conforming_strings = off",)])
