@@ -9,6 +9,7 @@ from rich.table import Table
 
 from features.errors import InputError
 from features.tables.cases import ingest_cases
+from features.tables.counts import Counts
 from features.tables.privacy import load_pseudonyms
 from features.tables.sources import source_kind
 from features.tables.table_source import load_table_source
@@ -81,6 +82,10 @@ def read(name: str, raw: Path | None, home: Path | None) -> None:
     if raw is None and source.database is None:
         raise InputError("--raw", "nothing", f"the folder of the files of {source.name}")
     with progress_bars() as progress:
-        counts = ingest_cases(source, raw or Path(), workspace, load_pseudonyms(), progress)
-    out.print(show.rows([counts]))
-    out.print(show.questions(read_json(report)))
+        ingest_cases(source, raw or Path(), workspace, load_pseudonyms(), progress)
+    found = read_json(report)
+    out.print(show.rows([Counts.from_json(each) for each in found["tables"]]))
+    for join in found["joins"]:
+        what = f"Completed by {join['name']}: {join['alone']:,} of {join['lines']:,} lines have no row there."
+        out.print(what, markup=False, soft_wrap=True)
+    out.print(show.questions(found))

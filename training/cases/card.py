@@ -79,11 +79,11 @@ def card(learnt: Learnt) -> str:
 
 
 def _limits(learnt: Learnt) -> str:
-    order = (
-        "The cases stand in the order of time, and it was judged on the last of them."
-        if learnt.question.in_time
-        else "The cases have no time: how the model ages has not been measured."
-    )
+    order = "The cases have no time: how the model ages has not been measured."
+    if learnt.question.in_time:
+        order = "The cases stand in the order of time, and it was judged on the last of them."
+    if learnt.question.judged_from is not None:
+        order = f"It was learnt on earlier cases than it was judged by, those from {learnt.question.judged_from} on."
     return (
         "For cases of the same kind and from the same place as these, to support a person's decision; not a ground for"
         f" a refusal by itself. {order} Levels that were rare or never seen count as one; what is not known has a level"

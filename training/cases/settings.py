@@ -30,8 +30,9 @@ class CaseSettings(Config):
 
     last: share of the cases, in order of time, that judges; earlier: how many cuts of that size before it choose the
     candidate. abstain_below: AUC that one candidate at least must reach on the earlier cuts. fewest_per_class: cases
-    with either answer, below which nothing is learnt. rare: levels with fewer training cases count as never seen.
-    ridge: inverse strength of the penalty of the logistic regression, its columns standardised.
+    with either answer, below which nothing is learnt; fewest_per_cut: the same on either side of one cut. rare: levels
+    with fewer training cases count as never seen. ridge: inverse strength of the penalty of the logistic regression,
+    its columns standardised.
     """
 
     folds: Annotated[int, Field(ge=2)]
@@ -39,6 +40,7 @@ class CaseSettings(Config):
     earlier: Annotated[int, Field(ge=2)]
     abstain_below: Annotated[float, Field(ge=0.5, lt=1)]
     fewest_per_class: Annotated[int, Field(ge=10)]
+    fewest_per_cut: Annotated[int, Field(ge=1)]
     resamples: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)]
     rare: Annotated[int, Field(ge=1)]
