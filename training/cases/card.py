@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from training.cases import fairness_card
+from training.cases.fairness import Fairness
 from training.cases.learn import Learnt
 from training.cases.model import RULES
 
@@ -42,8 +44,8 @@ def heads(learnt: Learnt) -> Row:
     return ("candidate", "AUC when choosing", *(next(iter(learnt.judgement.metrics.values()))))
 
 
-def summary(learnt: Learnt) -> str:
-    """Markdown: the question, the verdict, all candidates, what was left out."""
+def summary(learnt: Learnt, fairness: Fairness | None = None) -> str:
+    """Markdown: the question, the verdict, all candidates, what was left out, and the largest gap by private column."""
     question, found = learnt.question, learnt.judgement
     columns = heads(learnt)
     lines = [
@@ -54,11 +56,12 @@ def summary(learnt: Learnt) -> str:
         *(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *candidate_rows(learnt))),
         "",
         *(f"- left out: {name}, {why}" for name, why in question.left_out.items()),
+        *(f"- {each}" for each in (fairness_card.sentences(fairness) if fairness else ())),
     ]
     return "\n".join(lines)
 
 
-def card(learnt: Learnt) -> str:
+def card(learnt: Learnt, fairness: Fairness | None = None) -> str:
     """The model card, one HTML page without anything from elsewhere."""
     question, cases = learnt.question, learnt.cases
     no, yes = cases.answers()
@@ -73,6 +76,7 @@ def card(learnt: Learnt) -> str:
         f"<h2>All candidates, on the same cases, with 95 % intervals</h2>{compared}",
         f"<h2>Learnt from</h2>{_table(('column', 'family', 'unit or type', 'meaning'), columns)}",
         f"<h2>Left out</h2>{_table(('column', 'why'), left_out)}" if left_out else "",
+        fairness_card.section(fairness) if fairness else "",
         f"<h2>Use and limits</h2><p>{_limits(learnt)}</p>",
     ]
     return f"<!doctype html><meta charset=utf-8><title>Model card</title><style>{_STYLE}</style>{''.join(parts)}"

@@ -48,4 +48,4 @@ def question_of(source: TableSource) -> Question | None:
     left_out = {name: PRIVATE if name in source.private else LEAK for name in source.columns if name not in allowed}
     label, in_time = source.label, source.order == "time"
     day = source.split.test_from if isinstance(source.split, DateSplit) else None
-    return Question(source.name, source.title, label.name, label.question, allowed, left_out, in_time, day)
+    return Question(source.name, source.title, label.name, label.question, allowed, left_out, in_time, judged_from=day)

@@ -25,6 +25,14 @@ class TreeSettings(Config):
     min_data_per_group: Annotated[int, Field(ge=1)]
 
 
+class FairnessSettings(Config):
+    """cut_off: the highest P(yes) that is approved; none: as many cases are approved as turned out good. fewest: cases
+    of a group that is shown by itself."""
+
+    cut_off: Annotated[float, Field(gt=0, lt=1)] | None
+    fewest: Annotated[int, Field(ge=10)]
+
+
 class CaseSettings(Config):
     """configs/cases.yaml.
 
@@ -45,6 +53,7 @@ class CaseSettings(Config):
     seed: Annotated[int, Field(ge=0)]
     rare: Annotated[int, Field(ge=1)]
     ridge: Annotated[float, Field(gt=0)]
+    fairness: FairnessSettings
     boosting: TreeSettings
 
 
