@@ -15,6 +15,7 @@ Row = Sequence[str]
 _STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}"
+    "img{max-width:100%}"
 )
 
 

@@ -46,11 +46,11 @@ def section(found: Fairness) -> str:
     """The part of the model card, HTML."""
     parts = [bullets(sentences(found)), f"<p>{about(found)}</p>"]
     if any(found.columns.values()):
-        parts.append(image("fairness", picture(found)).replace("<img", "<img style='max-width:100%'"))
+        parts.append(image("fairness", picture(found)))
     for name, groups in found.columns.items():
         if groups:
             head = f"<h3>{escape(name)}</h3><p>{escape(found.docs[name])}</p>"
-            parts.append(head + table(HEADS, _known(groups)) + table(COMPARED, _compared(groups)))
+            parts.append(head + table(HEADS, _known(groups)) + "<br>" + table(COMPARED, _compared(groups)))
     return f"<h2>By private column</h2><div style='font-size:13px'>{''.join(parts)}</div>"
 
 
