@@ -69,7 +69,7 @@ def train(source: SourceOption = "sample", home: HomeOption = None, late_days: L
         against = fit.refused(learnt.judgement, settings)
         if not against:
             registry.promote(job.source.name, version, TASK)
-    tell(learnt, version, job.workspace.arrears)
+    tell(learnt, None, version, job.workspace.arrears)
     for why in against:
         out.print(f"It does not go live: {why}.", markup=False, soft_wrap=True)
     if not against:

@@ -9,15 +9,18 @@ from rich.table import Table
 
 from features.errors import InputError
 from features.tables.cases import ingest_cases
+from features.tables.counts import Counts
 from features.tables.privacy import load_pseudonyms
 from features.tables.sources import source_kind
 from features.tables.table_source import load_table_source
+from features.tables.vault import open_vault
 from features.workspace import Workspace, read_json
 from serving import show
 from serving.options import out, progress_bars
 from serving.steps import check_source
 
 if TYPE_CHECKING:
+    from training.cases.fairness import Fairness
     from training.cases.learn import Learnt
 
 
@@ -28,6 +31,7 @@ def describes(source: str) -> bool:
 
 def run(name: str, raw: Path | None, home: Path | None) -> None:
     """Read the cases of a table source, fit and judge all candidates, register the chosen one; print how each fared."""
+    from training.cases.fairness import fairness
     from training.cases.learn import learn
     from training.cases.publish import publish
     from training.cases.question import question_of
@@ -42,17 +46,20 @@ def run(name: str, raw: Path | None, home: Path | None) -> None:
     workspace = Workspace(home or Path("data") / source.name)
     with progress_bars() as progress:
         learnt = learn(workspace, question, settings, progress)
-        version = 0 if isinstance(learnt, str) else publish(workspace, learnt, settings, progress)
+        if not isinstance(learnt, str):
+            vault = open_vault(workspace.tables, load_pseudonyms())
+            by_group = fairness(learnt, vault, source.private, settings)
+            version = publish(workspace, learnt, settings, progress, by_group)
     if isinstance(learnt, str):
         out.print(f"\n{question.task} is skipped: {learnt}.", markup=False, soft_wrap=True)
     else:
-        tell(learnt, version, workspace)
+        tell(learnt, by_group, version, workspace)
 
 
-def tell(learnt: Learnt, version: int, workspace: Workspace) -> None:
-    """All candidates, what was left out, the verdict, and where everything is."""
+def tell(learnt: Learnt, by_group: Fairness | None, version: int, workspace: Workspace) -> None:
+    """All candidates, what was left out, the verdict, what it does to groups, and where everything is."""
     from training import registry
-    from training.cases import card
+    from training.cases import card, fairness_card
 
     found, question = learnt.judgement, learnt.question
     title = f"{question.task}: {found.cases:,} cases judge, {found.positive:,} of them yes"
@@ -67,6 +74,8 @@ def tell(learnt: Learnt, version: int, workspace: Workspace) -> None:
     for name, why in question.left_out.items():
         out.print(f"Left out: {name}, {why}.", markup=False, soft_wrap=True)
     out.print(f"\n{card.verdict(learnt)}", markup=False, soft_wrap=True)
+    for sentence in fairness_card.sentences(by_group) if by_group else ():
+        out.print(f"By {sentence}", markup=False, soft_wrap=True)
     model = registry.model_name(question.source, question.task)
     out.print(f"Registered as {model} version {version}; files in {workspace.training}.", markup=False, soft_wrap=True)
     where = f"--source {question.source} --home {workspace.home}"
@@ -83,6 +92,10 @@ def read(name: str, raw: Path | None, home: Path | None) -> None:
     if raw is None and source.database is None:
         raise InputError("--raw", "nothing", f"the folder of the files of {source.name}")
     with progress_bars() as progress:
-        counts = ingest_cases(source, raw or Path(), workspace, load_pseudonyms(), progress)
-    out.print(show.rows([counts]))
-    out.print(show.questions(read_json(report)))
+        ingest_cases(source, raw or Path(), workspace, load_pseudonyms(), progress)
+    found = read_json(report)
+    out.print(show.rows([Counts.from_json(each) for each in found["tables"]]))
+    for join in found["joins"]:
+        what = f"Completed by {join['name']}: {join['alone']:,} of {join['lines']:,} lines have no row there."
+        out.print(what, markup=False, soft_wrap=True)
+    out.print(show.questions(found))

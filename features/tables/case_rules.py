@@ -7,7 +7,8 @@ from features.tables.numbers import Reading, read_number
 from features.tables.raw import clean, sql_condition
 from features.tables.rules import LARGEST_NUMBER, RESERVED, Rule
 from features.tables.sql import ident, text
-from features.tables.table_source import CaseColumn, TableSource
+from features.tables.table_source import CaseColumn, DateSplit, Label, Split, TableSource
+from features.tables.typed import instant, local_day
 
 YES, NO = ("1", "true", "t", "yes", "y"), ("0", "false", "f", "no", "n")
 """How a boolean may be written, in letters of either case."""
@@ -16,6 +17,9 @@ REPEATED_KEY = Rule("repeated-key", "quarantine", "", "one row of each key", "")
 """Which of two rows of a key is right, nothing says: the first one stays."""
 
 MISSING_KEY = Rule("missing-key", "quarantine", "case_id IS NULL", "a key", "")
+
+ZONE = "UTC"
+"""In which the day of a split is read; it matters only where a cell says how far from UTC it is."""
 
 WANTED = {"number": f"a number up to {LARGEST_NUMBER:.0e}", "boolean": f"one of {', '.join(YES + NO)}"}
 
@@ -26,9 +30,10 @@ def case_columns(source: TableSource) -> dict[str, str]:
     `_fix` is the id of the first rule that mended a cell, null when the line was read as it came.
     """
     coded = {"label": source.label, "split": source.split}
-    typed = {name: _coded(part.column, part.codes) if part else "NULL" for name, part in coded.items()}
+    typed = {name: _side(part) if part else "NULL" for name, part in coded.items()}
     read = {name: _read(column, source) for name, column in source.columns.items()}
-    fixes = ", ".join(each.fix for each in read.values())
+    mended = [instant(source.split, ZONE).fix] if isinstance(source.split, DateSplit) else []
+    fixes = ", ".join([*mended, *(each.fix for each in read.values())])
     return (
         {"label": f"CAST({typed['label']} AS TINYINT)", "split": f"CAST({typed['split']} AS VARCHAR)"}
         | {name: each.value for name, each in read.items()}
@@ -48,7 +53,7 @@ def case_rules(source: TableSource, columns: list[str], place: str) -> tuple[Rul
         rules.append(Rule(own.rule, own.otherwise, f"{asked} AND NOT ({holds})", wanted, ""))
     for name, part in {"label": source.label, "split": source.split}.items():
         if part is not None:
-            wanted = f"one of {', '.join(code for codes in part.codes.values() for code in codes)}"
+            wanted = _wanted(part)
             broken = f"{clean(part.column)} IS NOT NULL AND {ident(name)} IS NULL"
             rules.append(Rule(f"unknown-{name}", "quarantine", broken, wanted, part.column, reading=True))
     for name, column in source.columns.items():
@@ -78,9 +83,21 @@ def _read(column: CaseColumn, source: TableSource) -> Reading:
             return Reading(known, nothing)
 
 
-def _coded(column: str, codes: dict[str, tuple[str, ...]]) -> str:
-    cases = " ".join(f"WHEN {_among(clean(column), cells)} THEN {text(code)}" for code, cells in codes.items())
+def _side(part: Label | Split | DateSplit) -> str:
+    """The answer, or the side of the split."""
+    if isinstance(part, DateSplit):
+        day = local_day(part, ZONE)
+        return f"CASE WHEN {day} >= DATE '{part.test_from}' THEN 'test' WHEN {day} IS NOT NULL THEN 'train' END"
+    cases = " ".join(
+        f"WHEN {_among(clean(part.column), cells)} THEN {text(code)}" for code, cells in part.codes.items()
+    )
     return f"CASE {cases} END"
+
+
+def _wanted(part: Label | Split | DateSplit) -> str:
+    if isinstance(part, DateSplit):
+        return "a day as `split` in the source file describes it"
+    return f"one of {', '.join(code for codes in part.codes.values() for code in codes)}"
 
 
 def _among(value: str, codes: tuple[str, ...]) -> str:

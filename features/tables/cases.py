@@ -19,12 +19,13 @@ from features.tables.case_intake import CaseIntake
 from features.tables.chunks import Chunk, read_chunks
 from features.tables.counts import Counts
 from features.tables.ingest import scratch_folder
+from features.tables.joins import Joined
 from features.tables.person import forgotten, names_forgotten
 from features.tables.postgres import dump_table
 from features.tables.privacy import Pseudonyms
 from features.tables.quarantine import Refused
 from features.tables.readers import table_files
-from features.tables.reading import Format
+from features.tables.reading import Files, Format
 from features.tables.sql import text
 from features.tables.table_source import TableSource
 from features.tables.vault import Vault, open_vault
@@ -40,7 +41,8 @@ MEMORY_LIMIT = "1200MB"
 def ingest_cases(
     source: TableSource, raw: Path, workspace: Workspace, pseudonyms: Pseudonyms, progress: Progress = silent
 ) -> Counts:
-    """Read the table of `source`, in the folder `raw`, into `workspace.tables`, all or nothing.
+    """Read the table of `source` and those that complete it, in the folder `raw`, into `workspace.tables`, all or
+    nothing; returns what became of its own lines (the report has those of the others, too).
 
     Leaves cases.parquet (`case_schema`, in the order of the rows), the private columns, the keys and the refused lines
     in the vault, and report.json. Raises InputError for what a person must mend; then nothing has changed.
@@ -53,14 +55,19 @@ def ingest_cases(
         gone = frozenset(forgotten(folder))
         refused = Refused(vault, 0, lambda line: names_forgotten(line, pseudonyms, gone))
         intake = CaseIntake(db, source, pseudonyms, gone, refused, folder / CASES)
+        joined = _joined(source, raw, scratch, db, refused, progress)
         for file, chunk in _chunks(source, raw, scratch, db):
+            for each in joined:
+                chunk = each.complete(chunk)
             intake.take(chunk, file)
             progress(f"read {file}", chunk.done, chunk.total)
         alike = intake.finish()
+        for each in joined:
+            each.check_met()
         refused.flush()
         _write_vault(intake, vault)
-        write_json(folder / "report.json", _report(intake, alike))
-        if intake.counts.missing:
+        write_json(folder / "report.json", _report(intake, alike, joined))
+        if any(counts.missing for counts in (intake.counts, *(each.counts for each in joined))):
             raise RuntimeError(f"lines lost: {intake.counts}")
     return intake.counts
 
@@ -73,16 +80,29 @@ def _start_afresh(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _chunks(
-    source: TableSource, raw: Path, scratch: Path, db: duckdb.DuckDBPyConnection
-) -> Iterator[tuple[str, Chunk]]:
-    """All lines, each chunk with the name of its file."""
-    files, written = [], source.format
-    if source.database is None:
-        files = table_files(source, raw)
+def _joined(
+    source: TableSource, raw: Path, scratch: Path, db: duckdb.DuckDBPyConnection, refused: Refused, progress: Progress
+) -> list[Joined]:
+    """The tables that complete the rows, read."""
+    found = []
+    for join in source.join:
+        table = Joined(db, source, join, refused)
+        for file, chunk in _chunks(join, raw, scratch, db):
+            table.take(chunk, file)
+            progress(f"read {file}", chunk.done, chunk.total)
+        table.check_keys()
+        found.append(table)
+    return found
+
+
+def _chunks(table: Files, raw: Path, scratch: Path, db: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, Chunk]]:
+    """All lines of a table, each chunk with the name of its file."""
+    files, written = [], table.format
+    if table.database is None:
+        files = table_files(table, raw)
     else:
-        files, written = [scratch / f"{source.name}.csv"], Format()
-        dump_table(source.database, files[0])
+        files, written = [scratch / f"{table.name}.csv"], Format()
+        dump_table(table.database, files[0])
     for path in files:
         for chunk in read_chunks(db, path, written):
             yield path.name, chunk
@@ -94,7 +114,7 @@ def _write_vault(intake: CaseIntake, vault: Vault) -> None:
             vault.write(name, pa.concat_tables(parts))
 
 
-def _report(intake: CaseIntake, alike: int) -> dict[str, Any]:
+def _report(intake: CaseIntake, alike: int, joined: list[Joined]) -> dict[str, Any]:
     """What a model must know of the cases. alike: cases that equal an earlier one in every cell but the key."""
     source, label = intake.source, intake.source.label
     answers = {"positive": 1, "negative": 0, "unknown": None}
@@ -110,5 +130,6 @@ def _report(intake: CaseIntake, alike: int) -> dict[str, Any]:
         "label": asked and asked | {answer: intake.labels[value] for answer, value in answers.items()},
         "order": source.order,
         "columns": {name: column | {"unknown": intake.unknown[name]} for name, column in columns.items()},
-        "tables": [intake.counts.to_json()],
+        "joins": [each.to_json() for each in joined],
+        "tables": [counts.to_json() for counts in (intake.counts, *(each.counts for each in joined))],
     }

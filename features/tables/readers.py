@@ -17,14 +17,14 @@ from features.tables.files.columnar import parquet_blocks, parquet_columns
 from features.tables.files.delimited import csv_blocks, csv_header
 from features.tables.files.excel import excel_blocks, excel_columns
 from features.tables.files.spaced import spaced_blocks, spaced_header
-from features.tables.reading import FileTable, Format
+from features.tables.reading import Files, Format
 
 WANTED = {"csv": "a CSV file", "whitespace": "a text file", "excel": "a workbook", "parquet": "a Parquet file"}
 
 __all__ = ["Block", "Misfit", "columns_of", "read_blocks", "table_files"]
 
 
-def table_files(table: FileTable, folder: Path) -> list[Path]:
+def table_files(table: Files, folder: Path) -> list[Path]:
     """The files of a table in `folder`: each name as it stands, and for `daily/` all visible files of that folder."""
     return [file for name in table.files for file in (_inside if name.endswith("/") else _named)(table, folder, name)]
 
@@ -79,7 +79,7 @@ def _damaged(path: Path, written: Format, error: Exception, records: int) -> Inp
     return InputError(path, found, WANTED[written.type], "Mend `format` in the source file, or export it again.")
 
 
-def _named(table: FileTable, folder: Path, name: str) -> list[Path]:
+def _named(table: Files, folder: Path, name: str) -> list[Path]:
     path = folder / name
     if path.is_file():
         return [path]
@@ -92,7 +92,7 @@ def _named(table: FileTable, folder: Path, name: str) -> list[Path]:
     )
 
 
-def _inside(table: FileTable, folder: Path, name: str) -> list[Path]:
+def _inside(table: Files, folder: Path, name: str) -> list[Path]:
     path = folder / name
     found = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else []
     if not found:

@@ -129,7 +129,7 @@ class RequireRule(Config):
     otherwise: Severity = "quarantine"
 
 
-class FileTable(Config):
+class Files(Config):
     """Where a table lies and how it is written: `files` of a folder, or a table of a `database`.
 
     files: names; one that ends with a slash stands for every file of that folder, in order of name.
@@ -139,10 +139,15 @@ class FileTable(Config):
     files: tuple[str, ...] = ()
     database: Database | None = None
     format: Format = Format()
-    require: tuple[RequireRule, ...] = ()
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
         if bool(self.files) == (self.database is not None):
             raise ValueError("files, or a database")
         return self
+
+
+class FileTable(Files):
+    """A table whose rows are taken in: where it lies, and what its rows must be."""
+
+    require: tuple[RequireRule, ...] = ()

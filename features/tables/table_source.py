@@ -5,13 +5,14 @@ It has no events. Its columns are features as they stand, each with its family, 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from features.config import Config, load_config
 from features.errors import InputError
-from features.tables.reading import FileTable
+from features.tables.reading import Files, FileTable, Time, When
 from features.tables.sources import Family, source_kind, source_path
 
 CASE_COLUMNS = ("case_id", "label", "split")
@@ -88,13 +89,49 @@ class Split(Config):
         return {"train": self.train, "test": self.test}
 
 
+class DateSplit(Time):
+    """The column of a day: cases of `test_from` and later judge, and earlier ones are learnt from. Empty: neither."""
+
+    test_from: date
+
+
+def _way_to_split(said: Any) -> str:
+    return "day" if isinstance(said, DateSplit) or (isinstance(said, dict) and "test_from" in said) else "codes"
+
+
+AnySplit = Annotated[
+    Annotated[Split, Tag("codes")] | Annotated[DateSplit, Tag("day")],
+    Discriminator(_way_to_split),
+]
+
+
+class Join(Files):
+    """Another table, whose columns complete the rows: at most one row of it for each.
+
+    by: the column of the rows so far, of an earlier join too, that holds what the column `key` there holds;
+    key: by default of the same name. where: only its rows that meet this take part. Its columns keep their names;
+    where one is taken, it is `<name of the join>.<column>`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    by: str
+    key: str | None = None
+    where: When | None = None
+
+    @property
+    def own_key(self) -> str:
+        """The column there that tells its rows apart."""
+        return self.key or self.by
+
+
 class TableSource(FileTable):
     """A table with a row per case.
 
     key: the column that tells cases apart; without one a case is a row, known by its number, and equal rows are
-    several cases. order: `time` where the rows stand in the order of time. currency: its sign or code may stand beside
-    a number. exposure: the number among `columns` that is the amount at stake. unreadable: the share of lines above
-    which cells that cannot be read mean that this file reads the table wrongly, and stop the run.
+    several cases. join: other tables that complete the rows, in this order. order: `time` where the rows stand in the
+    order of time. currency: its sign or code may stand beside a number. exposure: the number among `columns` that is
+    the amount at stake. unreadable: the share of lines above which cells that cannot be read mean that this file reads
+    the table wrongly, and stop the run.
     """
 
     kind: Literal["table"]
@@ -102,7 +139,8 @@ class TableSource(FileTable):
     title: str
     key: str | None = None
     label: Label | None = None
-    split: Split | None = None
+    split: AnySplit | None = None
+    join: tuple[Join, ...] = ()
     order: Literal["time"] | None = None
     currency: str = "EUR"
     exposure: ColumnName | None = None
@@ -124,6 +162,8 @@ class TableSource(FileTable):
             self.exposure not in self.shown or self.shown[self.exposure].type != "number"
         ):
             raise ValueError("as exposure the name of a column of type number that is not private")
+        if len({self.name, *(join.name for join in self.join)}) <= len(self.join):
+            raise ValueError("a name of its own for each join, other than the source's")
         return self
 
     @property

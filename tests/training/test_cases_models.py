@@ -195,6 +195,7 @@ class TestPublicTables:
             app(standalone_mode=False)
         said = capsys.readouterr().out
         assert all(f"\n{name}" in said for name in CANDIDATES)
+        assert "By age: " in said
         assert "Left out: foreign_worker, private" in said and "Registered as german-credit.credit version" in said
         code, letter = scoring("train", "--source", "german-credit", "--home", tmp_path)
         assert code == 2 and "scoring run" in letter

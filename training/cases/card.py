@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from training.cases import fairness_card
+from training.cases.fairness import Fairness
 from training.cases.learn import Learnt
 from training.cases.model import RULES
 
@@ -13,6 +15,7 @@ Row = Sequence[str]
 _STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}"
+    "img{max-width:100%}"
 )
 
 
@@ -42,8 +45,8 @@ def heads(learnt: Learnt) -> Row:
     return ("candidate", "AUC when choosing", *(next(iter(learnt.judgement.metrics.values()))))
 
 
-def summary(learnt: Learnt) -> str:
-    """Markdown: the question, the verdict, all candidates, what was left out."""
+def summary(learnt: Learnt, fairness: Fairness | None = None) -> str:
+    """Markdown: the question, the verdict, all candidates, what was left out, and the largest gap by private column."""
     question, found = learnt.question, learnt.judgement
     columns = heads(learnt)
     lines = [
@@ -54,11 +57,12 @@ def summary(learnt: Learnt) -> str:
         *(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *candidate_rows(learnt))),
         "",
         *(f"- left out: {name}, {why}" for name, why in question.left_out.items()),
+        *(f"- {each}" for each in (fairness_card.sentences(fairness) if fairness else ())),
     ]
     return "\n".join(lines)
 
 
-def card(learnt: Learnt) -> str:
+def card(learnt: Learnt, fairness: Fairness | None = None) -> str:
     """The model card, one HTML page without anything from elsewhere."""
     question, cases = learnt.question, learnt.cases
     no, yes = cases.answers()
@@ -73,17 +77,18 @@ def card(learnt: Learnt) -> str:
         f"<h2>All candidates, on the same cases, with 95 % intervals</h2>{compared}",
         f"<h2>Learnt from</h2>{_table(('column', 'family', 'unit or type', 'meaning'), columns)}",
         f"<h2>Left out</h2>{_table(('column', 'why'), left_out)}" if left_out else "",
+        fairness_card.section(fairness) if fairness else "",
         f"<h2>Use and limits</h2><p>{_limits(learnt)}</p>",
     ]
     return f"<!doctype html><meta charset=utf-8><title>Model card</title><style>{_STYLE}</style>{''.join(parts)}"
 
 
 def _limits(learnt: Learnt) -> str:
-    order = (
-        "The cases stand in the order of time, and it was judged on the last of them."
-        if learnt.question.in_time
-        else "The cases have no time: how the model ages has not been measured."
-    )
+    order = "The cases have no time: how the model ages has not been measured."
+    if learnt.question.in_time:
+        order = "The cases stand in the order of time, and it was judged on the last of them."
+    if learnt.question.judged_from is not None:
+        order = f"It was learnt on earlier cases than it was judged by, those from {learnt.question.judged_from} on."
     return (
         "For cases of the same kind and from the same place as these, to support a person's decision; not a ground for"
         f" a refusal by itself. {order} Levels that were rare or never seen count as one; what is not known has a level"

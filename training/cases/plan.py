@@ -66,7 +66,7 @@ def what_is_missing(cases: Cases, cuts: Plan, settings: CaseSettings) -> str:
     no, yes = cases.answers()
     if min(no, yes) < settings.fewest_per_class:
         return f"{yes} cases answer yes and {no} no, at least {settings.fewest_per_class} of each are needed"
-    fewest = settings.fewest_per_class // settings.folds
+    fewest = settings.fewest_per_cut
     for cut in (*cuts.choose, *cuts.judge):
         for side, rows in (("learn from", cut.train), ("judge by", cut.test)):
             no, yes = cases.answers(rows)

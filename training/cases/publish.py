@@ -19,7 +19,8 @@ from features.errors import InputError
 from features.progress import Progress, silent
 from features.workspace import Workspace
 from training import registry
-from training.cases import card
+from training.cases import card, fairness_card
+from training.cases.fairness import Fairness
 from training.cases.learn import MODEL, Learnt
 from training.cases.model import CaseModel
 from training.cases.pictures import pictures
@@ -41,8 +42,17 @@ class _Described(MetaDataset):
         return
 
 
-def publish(workspace: Workspace, learnt: Learnt, settings: CaseSettings, progress: Progress = silent) -> int:
-    """Log what `learn` left and register `<source>.<task>`; returns the version. Ids of cases stay behind."""
+def publish(
+    workspace: Workspace,
+    learnt: Learnt,
+    settings: CaseSettings,
+    progress: Progress = silent,
+    fairness: Fairness | None = None,
+) -> int:
+    """Log what `learn` left and register `<source>.<task>`; returns the version. Ids of cases stay behind.
+
+    fairness: what the model does to groups of cases, for the card, the summary, fairness.csv and a picture.
+    """
     question, found = learnt.question, learnt.judgement
     with registry.open_run(question.source, f"{question.source} {question.task}"):
         progress("log to MLflow", 0, 3)
@@ -54,11 +64,12 @@ def publish(workspace: Workspace, learnt: Learnt, settings: CaseSettings, progre
         mlflow.log_metrics(found.named())
         _log_datasets(learnt)
         progress("log to MLflow", 1, 3)
-        _log_files(workspace, learnt)
+        _log_files(workspace, learnt, fairness)
         progress("log to MLflow", 2, 3)
         tags |= {registry.MANIFEST_TAG: learnt.digest}
         folder, signature = workspace.training / MODEL, _signature(question)
-        version = registry.register_model(question.source, question.task, folder, signature, tags, card.summary(learnt))
+        said = card.summary(learnt, fairness)
+        version = registry.register_model(question.source, question.task, folder, signature, tags, said)
         progress("log to MLflow", 3, 3)
     return version
 
@@ -105,12 +116,15 @@ def _log_datasets(learnt: Learnt) -> None:
         mlflow.log_input(dataset, context=context)
 
 
-def _log_files(workspace: Workspace, learnt: Learnt) -> None:
+def _log_files(workspace: Workspace, learnt: Learnt, fairness: Fairness | None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        for name, png in pictures(learnt).items():
+        by_group = {"fairness": fairness_card.picture(fairness)} if fairness and any(fairness.columns.values()) else {}
+        for name, png in (pictures(learnt) | by_group).items():
             Path(scratch, f"{name}.png").write_bytes(png)
         mlflow.log_artifacts(scratch, "plots")
     mlflow.log_text(to_csv(learnt.scorecard.lines), f"{SCORECARD}.csv")
     mlflow.log_text(learnt.scorecard.sql("postgres"), f"{SCORECARD}.sql")
-    mlflow.log_text(card.card(learnt), "model-card.html")
+    if fairness:
+        mlflow.log_text(fairness_card.to_csv(fairness), "fairness.csv")
+    mlflow.log_text(card.card(learnt, fairness), "model-card.html")
     mlflow.log_artifact(str(workspace.training / "judgement.json"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
-from features.tables.table_source import CaseColumn, TableSource, Trend
+from features.tables.table_source import CaseColumn, DateSplit, TableSource, Trend
 
 Kind = Literal["number", "category", "boolean"]
 
@@ -16,8 +17,9 @@ PRIVATE = "private: it stays in the vault"
 @dataclass(frozen=True)
 class Question:
     """task: its short name; text: the question in words, yes is 1. columns: what may be learnt from, by name;
-    left_out: name → why not. in_time: whether the cases stand in the order of time. history: the column with a
-    customer's own share of yes so far, where cases of one customer come again."""
+    left_out: name → why not. in_time: whether the cases stand in the order of time; judged_from: the day from which on
+    they judge, where the source says one. history: the column with a customer's own share of yes so far, where cases
+    of one customer come again."""
 
     source: str
     title: str
@@ -26,6 +28,7 @@ class Question:
     columns: dict[str, CaseColumn]
     left_out: dict[str, str]
     in_time: bool
+    judged_from: date | None = None
     history: str | None = None
 
     @property
@@ -50,5 +53,6 @@ def question_of(source: TableSource) -> Question | None:
         return None
     allowed = {name: column for name, column in source.shown.items() if not column.leak}
     left_out = {name: PRIVATE if name in source.private else LEAK for name in source.columns if name not in allowed}
-    label = source.label
-    return Question(source.name, source.title, label.name, label.question, allowed, left_out, source.order == "time")
+    label, in_time = source.label, source.order == "time"
+    day = source.split.test_from if isinstance(source.split, DateSplit) else None
+    return Question(source.name, source.title, label.name, label.question, allowed, left_out, in_time, judged_from=day)

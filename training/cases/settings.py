@@ -51,14 +51,23 @@ class GradeSettings(Config):
     limit: Annotated[float, Field(ge=0)]
 
 
+class FairnessSettings(Config):
+    """cut_off: the highest P(yes) that is approved; none: as many cases are approved as turned out good. fewest: cases
+    of a group that is shown by itself."""
+
+    cut_off: Annotated[float, Field(gt=0, lt=1)] | None
+    fewest: Annotated[int, Field(ge=10)]
+
+
 class CaseSettings(Config):
     """configs/cases.yaml.
 
     last: share of the cases, in order of time, that judges; earlier: how many cuts of that size before it choose the
     candidate. abstain_below: AUC that one candidate at least must reach on the earlier cuts. fewest_per_class: cases
-    with either answer, below which nothing is learnt. few: cases that answer yes, below which a simple candidate is
-    chosen. rare: levels with fewer training cases count as never seen. ridge: inverse strength of the penalty of the
-    logistic regression, its columns standardised. grades: the best first; reasons: at most so many per case.
+    with either answer, below which nothing is learnt; fewest_per_cut: the same on either side of one cut. few: cases
+    that answer yes, below which a simple candidate is chosen. rare: levels with fewer training cases count as never
+    seen. ridge: inverse strength of the penalty of the logistic regression, its columns standardised. grades: the best
+    first; reasons: at most so many per case.
     """
 
     folds: Annotated[int, Field(ge=2)]
@@ -66,11 +75,13 @@ class CaseSettings(Config):
     earlier: Annotated[int, Field(ge=2)]
     abstain_below: Annotated[float, Field(ge=0.5, lt=1)]
     fewest_per_class: Annotated[int, Field(ge=10)]
+    fewest_per_cut: Annotated[int, Field(ge=1)]
     resamples: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)]
     few: Annotated[int, Field(ge=0)]
     rare: Annotated[int, Field(ge=1)]
     ridge: Annotated[float, Field(gt=0)]
+    fairness: FairnessSettings
     boosting: TreeSettings
     scorecard: ScorecardSettings
     scale: ScaleSettings
