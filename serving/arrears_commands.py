@@ -137,6 +137,7 @@ def report(source: SourceOption = "sample", home: HomeOption = None, on: OnOptio
 def grade(source: SourceOption = "sample", home: HomeOption = None, on: OnOption = None) -> None:
     """Credit advice on every customer with invoices: probability, score, grade, reasons, reference limit."""
     from classification.credit.advice import write_advice
+    from classification.credit.attribute import note_grades
     from classification.credit.grade import grade_credit
     from features.company import Company
     from features.tables.ingest import data_end
@@ -155,11 +156,18 @@ def grade(source: SourceOption = "sample", home: HomeOption = None, on: OnOption
         found = grade_credit(job.workspace, company, model, day, settings, cases, job.progress)
         about = {"model": model.name, "version": model.version, "late_days": model.late_days}
         folder = write_advice(job.workspace, day, found, about)
+        noted = note_grades(job.workspace, job.source, found, day)
         counted = found.group_by("grade").aggregate([([], "count_all"), ("probability", "mean"), ("open", "sum")])
         rows = counted.rename_columns(["grade", "customers", "probability", "open"]).sort_by("grade").to_pylist()
         advised = [{**row, "advice": settings.advice.get(row["grade"], "")} for row in rows]
         out.print(table(f"Credit advice on {day}", advised, job))
     out.print(f"Written to {folder}. Advice: a person decides (`scoring decide credit`).", markup=False, soft_wrap=True)
+    said = (
+        f"counts in gradings of {day} and later"
+        if noted
+        else "is not the class: the source has credit grades of its own"
+    )
+    out.print(f"The grade {said}.", markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)

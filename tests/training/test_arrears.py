@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from classification.credit.advice import advice_of
+from features.attributes import attribute_table
 from features.company import Company
 from features.tables.cases import CASES
 from features.tables.ingest import ingest
@@ -148,6 +149,10 @@ def test_a22_the_commands_from_invoices_to_advice(home: Workspace, tmp_path: Pat
     advised = advice_of(home, {who})
     model = fetch(SOURCE)
     assert advised and model and advised["version"] == model.version and advised["advice"]
+    day = date(2013, 10, 15)
+    known = attribute_table(home.tables, [day - timedelta(1), day, day + timedelta(30)])
+    grades = known.filter(pc.equal(known["attribute"], "credit_grade"))
+    assert sorted(set(grades["as_of"].to_pylist())) == [day, day + timedelta(30)] and len(grades) == 200
     order = np.argsort(graded["score"].to_numpy())
     assert graded["grade"].to_pylist()[order[0]] >= graded["grade"].to_pylist()[order[-1]]
     assert not any(word in " ".join(load_arrears().advice.values()) for word in ("refuse", "reject", "deny"))
