@@ -3,7 +3,8 @@
 The customers are drawn so that what models look for is there to be found: purchase rates are gamma distributed and
 spend is log-normal (both heavy-tailed, business customers above consumers); customers come over time and lapse at
 random; some buy regularly, some by season, some seldom; visits announce purchases; a few lines are dirty, as real
-exports are; some have a second number; a few strong ones break off. Each table draws from a random stream of its own,
+exports are; some have a second number; a few strong ones break off. Firms get invoices (`billing`), some customers have
+a payment account (`banking`). Each table draws from a random stream of its own,
 so that adding one leaves the others as they were.
 """
 

@@ -53,7 +53,7 @@ class Typology:
 def _sum(low: float, high: float, rng: np.random.Generator, round_share: float = 0.3) -> float:
     """An amount, sometimes a multiple of 500."""
     amount = float(rng.uniform(low, high))
-    return round(amount / 500) * 500.0 if rng.random() < round_share and low > 1_000 else round(amount, 2)
+    return amount // 500 * 500.0 if rng.random() < round_share and low > 1_000 else round(amount, 2)
 
 
 def _fan_in(case: Case, rng: np.random.Generator) -> list[Move]:

@@ -75,6 +75,14 @@ def test_a15_the_lifecycle_goes_from_prospect_to_loyal(grades: pd.DataFrame) -> 
     assert (of["L"]["tenure_days"] >= 730).all() and (of["R"]["orders"] >= 2).all()
 
 
+def test_who_has_a_payment_account_and_never_bought_is_a_prospect(sample: Ran, grades: pd.DataFrame) -> None:
+    """Money on its account is no purchase: such a customer is graded, and no buyer."""
+    events = pq.read_table(sample.workspace.tables / "events.parquet", columns=["customer_id", "kind"]).to_pandas()
+    paid = set(events[events["kind"].isin(["transfer_in", "transfer_out"])]["customer_id"])
+    only = grades[grades.index.isin(paid - set(events[events["kind"] == "purchase"]["customer_id"]))]
+    assert len(only) >= 5 and (only["class_lifecycle"] == "P").all() and (only["orders"] == 0).all()
+
+
 @pytest.mark.parametrize(
     ("dimension", "column"), [("industry", "industry"), ("region", "region"), ("settlement", "settlement")]
 )

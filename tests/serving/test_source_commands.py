@@ -145,7 +145,10 @@ def test_the_sample_company_is_proposed_whole(sample_tables: Path) -> None:
     kinds = kinds_of(source)
     (log,) = (table for table in source.tables if table.gives == "events" and table.name == "entries")
     assert {rule.is_ for rule in log.kind_rules} == {"contact", "refusal", "contact_changed"}
+    (banked,) = (table for table in source.tables if table.gives == "events" and table.name == "transfers")
+    assert banked.both_sides and (banked.customer, banked.counterparty) == ("from_no", "to_no")
     assert {table.name: table.gives for table in source.tables if table.name not in kinds} == {
+        "compliance": "customers",  # three lines, each of another customer: nothing tells that these are events
         "customers": "customers",
         "items": "items",
     }
@@ -159,6 +162,9 @@ def test_the_sample_company_is_proposed_whole(sample_tables: Path) -> None:
         "service costs": "service_cost",
         "surveys": "survey",
         "campaigns": "campaign",
+        "invoices": "invoice_due",
+        "payments": "payment",
+        "transfers": "transfer_out",
     }
 
 

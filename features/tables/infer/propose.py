@@ -89,6 +89,8 @@ def _cast(looked: Looked) -> tuple[Looked, Parts]:
         parts = cast(looked.columns)
         if "code" not in parts and "type" in parts:
             parts["code"] = parts["type"]
+        if "settled" in parts and not {"time", "due_day"} & set(parts):
+            parts["time"] = parts.pop("settled")  # payments in a table of their own
         return looked, parts
     parts = cast(looked.columns, UNNAMED)
     names = {part.column.name: field if field != "time" else "date" for field, part in parts.items()}
