@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from features.calendar import day_number
 from features.transfers.edges import Edges
+from features.transfers.hits import THOUSAND
 from features.transfers.settings import NAMES, TypologySettings
-from features.transfers.typologies import THOUSAND, strengths
+from features.transfers.typologies import strengths
 
 Matrix = NDArray[np.float64]
 
@@ -88,7 +89,9 @@ SIDES = {"paid": ("sent", "payees"), "received": ("received", "payers")}
 OWN = {side: tuple(_own(side, *said)) for side, said in SIDES.items()}
 PAIRS = {side: tuple(_pairs(side, *said)) for side, said in SIDES.items()}
 STRENGTHS = tuple(
-    AccountFeature(f"strength_{name}", "", "1", f"Strength of the typology {name}; see features.transfers.typologies.", 0)
+    AccountFeature(
+        f"strength_{name}", "", "1", f"Strength of the typology {name}; see features.transfers.typologies.", 0
+    )
     for name in NAMES
 )
 FEATURES = (*OWN["paid"], *PAIRS["paid"], *OWN["received"], *PAIRS["received"], *STRENGTHS)
@@ -122,8 +125,8 @@ def account_features(edges: Edges, as_of: date, settings: TypologySettings) -> t
         rows = np.asarray(table["account"])
         for each in features:
             found[rows, at[each.name]] = table[each.name].to_numpy(zero_copy_only=False)
-    for name, each in strengths(edges, as_of, settings).items():
-        found[:, at[f"strength_{name}"]] = each.weight / THOUSAND
+    for name, window in strengths(edges, as_of, settings).items():
+        found[:, at[f"strength_{name}"]] = window.weight / THOUSAND
     ids = edges.accounts.filter(pa.array(edges.customer))
     return ids, found[edges.customer], [each.name for each in FEATURES]
 
@@ -135,11 +138,13 @@ def _asked(edges: Edges, as_of: date) -> Iterator[tuple[tuple[AccountFeature, ..
         db.register("edges", table)
         db.execute(_PAIR.format(far=FAR_BELOW))
         for side, (own, other) in {"paid": ("src", "dst"), "received": ("dst", "src")}.items():
-            moves = f"(SELECT {own} AS account, nullif({other}, -1) AS partner, day, amount FROM edges WHERE {own} >= 0)"
+            moves = (
+                f"(SELECT {own} AS account, nullif({other}, -1) AS partner, day, amount FROM edges WHERE {own} >= 0)"
+            )
             yield OWN[side], db.sql(_select(OWN[side], moves).format(today=day_number(as_of))).to_arrow_table()
             others = ("odd_payers", "payers") if side == "paid" else ("odd_payees", "payees")
-            pairs = f"(SELECT {own} AS account, n, in_day, odd, {others[0]} AS odd_others, {others[1]} AS others FROM pairs)"
-            yield PAIRS[side], db.sql(_select(PAIRS[side], pairs)).to_arrow_table()
+            named = f"{own} AS account, n, in_day, odd, {others[0]} AS odd_others, {others[1]} AS others"
+            yield PAIRS[side], db.sql(_select(PAIRS[side], f"(SELECT {named} FROM pairs)")).to_arrow_table()
 
 
 def _select(features: tuple[AccountFeature, ...], rows: str) -> str:

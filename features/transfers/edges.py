@@ -71,7 +71,8 @@ WITH sides AS (
     SELECT *, row_number() OVER (PARTITION BY payer, payee, out, ref ORDER BY day, amount, ts, event_id) AS turn
     FROM sides
 ), paired AS (
-    SELECT *, named AND ref IS NOT NULL AND count(*) OVER (PARTITION BY payer, payee, ref, turn) = 2 AS settled FROM by_ref
+    SELECT *, named AND ref IS NOT NULL AND count(*) OVER (PARTITION BY payer, payee, ref, turn) = 2 AS settled
+    FROM by_ref
 ), by_day AS (
     SELECT * REPLACE (row_number() OVER (PARTITION BY payer, payee, out, settled, day, amount ORDER BY ts, event_id)
         AS turn) FROM paired

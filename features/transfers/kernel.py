@@ -76,7 +76,7 @@ def strongest(h: Hits, g: Graph, nodes: int, days: int) -> Strongest:
         while end < h.account.size and h.account[end] == h.account[begin]:
             end += 1
         first = begin
-        best, best_first, best_last, best_bin = np.int64(0), begin, begin, 0
+        best, best_first, best_last, best_bin = 0, begin, begin, 0
         for i in range(begin, end):
             while h.first[i] - h.first[first] >= days:
                 held[h.bin[first]] -= h.weight[first]
@@ -86,7 +86,7 @@ def strongest(h: Hits, g: Graph, nodes: int, days: int) -> Strongest:
             above = held[b] + held[b + 1]
             below = held[b] + held[b - 1] if b > 0 else above
             if max(above, below) >= best:
-                best, best_first, best_last = max(above, below), first, i
+                best, best_first, best_last = int(max(above, below)), first, i
                 best_bin = b if above >= below else b - 1
         for i in range(first, end):
             held[h.bin[i]] = 0
@@ -175,10 +175,10 @@ def _comes_back(g: Graph, e: int, home: int, days: int) -> bool:
 
 @nb.njit(cache=True, nogil=True)
 def _met(g: Graph, now: I64, depth: int, node: int) -> bool:
+    found = False
     for i in range(depth):
-        if g.dst[now[i]] == node:
-            return True
-    return False
+        found |= g.dst[now[i]] == node
+    return bool(found)
 
 
 @nb.njit(cache=True, nogil=True)
