@@ -47,6 +47,11 @@ class Workspace:
         return self.home / "training"
 
     @property
+    def laundering_model(self) -> Path:
+        """The ranking of accounts that was learnt last, and its judgement: nothing of any one customer."""
+        return self.home / "laundering-model"
+
+    @property
     def grades(self) -> Path:
         """One folder per grading snapshot between the monthly runs."""
         return self.home / "grades"
