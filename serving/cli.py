@@ -21,6 +21,7 @@ from serving import (
     export_commands,
     history_commands,
     identity_commands,
+    laundering_commands,
     override_commands,
     playbook_commands,
     privacy_commands,
@@ -62,6 +63,7 @@ drift_commands.register(app)
 scheme_commands.register(app)
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(worklist_commands.app, name="worklist")
+app.add_typer(laundering_commands.app, name="laundering")
 history_commands.register(app)
 export_commands.register(app)
 

@@ -57,13 +57,16 @@ class Inputs:
     scores: pa.Table | None = None
 
 
+NOTHING = Inputs()
+
+
 def grade_register(
     records: Records,
     workspace: Workspace,
     company: Company,
     scheme_text: str,
     on: date,
-    inputs: Inputs = Inputs(),
+    inputs: Inputs = NOTHING,
     progress: Progress = silent,
 ) -> pa.Table:
     """Grade everybody by what was known before the day `on`, and keep the register of that day; a day graded again
