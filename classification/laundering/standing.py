@@ -54,7 +54,8 @@ def stand(
         if review and holds(scheme, review, int(rank[place]), signal):
             rank[place], ground[place] = scheme.rank[review.grade], REVIEW
             began[place] = review.counted
-        held[place] &= review is None or review.counted < since[place]
+        if held[place] and review and review.counted:
+            held[place] = np.datetime64(review.counted) < since[place]
         reviewed[place] = mine.reviewed or np.datetime64("NaT")
         done[place], on[place] = mine.diligence or (None, None)  # type: ignore[call-overload]
         waits[place] = mine.pending is not None
