@@ -1,4 +1,4 @@
-"""The compliance officer's desk; and that what a person asks for tells nothing of it, and takes nothing away from it."""
+"""The compliance officer's desk; and that what a person asks for neither tells of it nor takes anything away."""
 
 from __future__ import annotations
 
@@ -102,8 +102,6 @@ def test_a_person_is_told_the_same_with_and_without_laundering_records(tmp_path:
         assert contents_of(desk.workspace.laundering) == kept
         assert bool(kept) == (name == "with")
     assert told[0] == told[1]
-    eva = officer_of(small_world(tmp_path / "again", pseudonyms))
-    assert eva.records.days() == []
 
 
 def test_a_forgotten_customer_is_in_the_registers_of_before_only(desk: Desk) -> None:
