@@ -72,6 +72,11 @@ class Workspace:
         return Workspace(self.home / "arrears")
 
     @property
+    def laundering(self) -> Path:
+        """The laundering register, reviews and alerts, each file sealed with the key of a role of its own."""
+        return self.home / "laundering"
+
+    @property
     def exports(self) -> Path:
         """What was handed over to other systems: a ledger per target. The files themselves lie elsewhere."""
         return self.home / "exports"

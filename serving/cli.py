@@ -23,6 +23,7 @@ from serving import (
     export_commands,
     history_commands,
     identity_commands,
+    laundering_commands,
     laundering_model_commands,
     override_commands,
     playbook_commands,
@@ -67,9 +68,8 @@ scheme_commands.register(app)
 scorecard_commands.register(app)
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(worklist_commands.app, name="worklist")
-laundering_app = typer.Typer(no_args_is_help=True, help="Money laundering: whose transfers look like it.")
-app.add_typer(laundering_app, name="laundering")
-laundering_model_commands.register(laundering_app)
+app.add_typer(laundering_commands.app, name="laundering")
+laundering_model_commands.register(laundering_commands.app)
 history_commands.register(app)
 export_commands.register(app)
 

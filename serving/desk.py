@@ -49,9 +49,10 @@ class Desk:
         return knows(self.workspace.tables, person)
 
     def search(self, person: Person, but: tuple[str, ...] = ()) -> Searched:
-        """Look for the person in every file of the workspace but the company's own."""
-        own = f"{self.workspace.simulated.name}/"
-        return search(self.workspace.home, person, self.vault, id_columns(self.source), (own, *but))
+        """Look for the person in every file of the workspace but the company's own, and the laundering records, which
+        the law keeps and nobody tells of."""
+        hidden = tuple(f"{path.name}/" for path in (self.workspace.simulated, self.workspace.laundering))
+        return search(self.workspace.home, person, self.vault, id_columns(self.source), (*hidden, *but))
 
     def own_files(self, person: Person) -> tuple[str, ...]:
         """The company's own files in the workspace that have the person."""
@@ -60,7 +61,7 @@ class Desk:
 
     def revise(self, person: Person, reason: str, change: Callable[[Path], list[Rewritten]]) -> list[Rewritten]:
         """Let `change` revise a copy of each folder that was made of the tables, put it in place, and log its files."""
-        hidden = (self.workspace.simulated.name, self.workspace.tables.name)
+        hidden = [path.name for path in (self.workspace.simulated, self.workspace.tables, self.workspace.laundering)]
         folders = [path for path in sorted(self.workspace.home.iterdir()) if path.is_dir()]
         done: list[Rewritten] = []
         for folder in folders:

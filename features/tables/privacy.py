@@ -43,25 +43,27 @@ class Pseudonyms:
         return hmac.new(self.key, b"customer-scoring: which key is this?", hashlib.sha256).hexdigest()[:16]
 
 
-def key_file() -> Path:
-    """Where the key lives when no environment variable carries it: outside every workspace."""
+def key_file(name: str = "pseudonyms.key") -> Path:
+    """Where a key lives when no environment variable carries it: outside every workspace."""
     config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(config) / "customer-scoring" / "pseudonyms.key"
+    return Path(config) / "customer-scoring" / name
 
 
 def load_pseudonyms() -> Pseudonyms:
     """The pseudonyms of this installation: key from the environment, else from its file, made on first use."""
-    given = os.environb.get(KEY_VARIABLE.encode())
-    place = str(key_file()) if given is None else f"environment variable {KEY_VARIABLE}"
-    key = (_read_or_make(key_file()) if given is None else given).strip()
+    cure = "Restore the key from your backup; a new one gives every customer a new pseudonym."
+    return Pseudonyms(load_key(KEY_VARIABLE, key_file(), cure))
+
+
+def load_key(variable: str, file: Path, cure: str) -> bytes:
+    """The key in an environment variable, else in its file, made on first use. Raises InputError, with `cure`, for one
+    that is too short."""
+    given = os.environb.get(variable.encode())
+    place = str(file) if given is None else f"environment variable {variable}"
+    key = (_read_or_make(file) if given is None else given).strip()
     if len(key) < SHORTEST_KEY:
-        raise InputError(
-            place,
-            f"a key of {len(key)} characters",
-            f"at least {SHORTEST_KEY}",
-            "Restore the key from your backup; a new one gives every customer a new pseudonym.",
-        )
-    return Pseudonyms(key)
+        raise InputError(place, f"a key of {len(key)} characters", f"at least {SHORTEST_KEY}", cure)
+    return key
 
 
 def check_same_key(pseudonyms: Pseudonyms, fingerprint: str, place: Path) -> None:
