@@ -53,13 +53,17 @@ def grade(
     scheme: SchemeOption = None,
     by: ByOption = None,
 ) -> None:
-    """Grade every customer, and keep the register of the day."""
+    """Grade every customer by factors, events, transfers and the model that is live; keep the register of the day."""
+    from classification.laundering.inputs import inputs_at
     from classification.laundering.scheme import CURRENT
     from features.tables.ingest import data_end
+    from features.transfers.settings import load_typologies
 
     with _officer(source, home, by) as (job, officer):
         day = as_day(on) or data_end(job.report())
-        found = officer.grade(scheme or CURRENT, day, progress=job.progress)
+        tables, typologies = job.workspace.tables, load_typologies()
+        inputs = inputs_at(tables, officer.company, job.source.name, day, typologies)
+        found = officer.grade(scheme or CURRENT, day, inputs, job.progress)
     counts = found.group_by("grade").aggregate([([], "count_all")]).sort_by("grade")
     _print(["grade", "customers"], [[row["grade"], f"{row['count_all']:,}"] for row in counts.to_pylist()])
     out.print(f"{found.num_rows:,} customers graded at {day}. Next: scoring laundering due.", markup=False)

@@ -1,6 +1,6 @@
 """`scoring laundering train` and `typologies`: the ranking of accounts, and how many findings there are.
 
-Neither says who: that is for the role aml.
+Neither says who; yet both are for the role aml, whose key they ask for: of a small company a count tells much.
 """
 
 from __future__ import annotations
@@ -27,19 +27,25 @@ def register(app: typer.Typer) -> None:
 
 def train(source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfOption = None) -> None:
     """Rank accounts by what was reported before: judged in folds beside the rules, registered in MLflow."""
+    from classification.laundering.role import load_aml_key
     from features.transfers.settings import load_typologies
+    from training import registry
     from training.laundering import card
-    from training.laundering.learn import learn
+    from training.laundering.learn import TASK, learn
     from training.laundering.publish import publish
     from training.laundering.settings import load_rank_settings
 
     settings, fit = load_rank_settings()
     with open_job(source, home) as job:
+        load_aml_key(job.workspace.laundering)
         day, own = _day(job, as_of), job.source
         learnt = learn(
             job.workspace, own.company(), own.name, own.title, day, load_typologies(), settings, fit, job.progress
         )
         version = publish(job.workspace, learnt, settings, fit)
+        live = not learnt.judgement.abstains
+        if live:
+            registry.promote(own.name, version, TASK)
     if learnt.judgement.metrics:
         table = Table(*card.heads(learnt), title="Accounts that were reported, found by their transfers")
         for row in card.rows(learnt):
@@ -47,19 +53,22 @@ def train(source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfO
         out.print(table)
     out.print(card.data(learnt), markup=False)
     out.print(card.verdict(learnt), markup=False)
-    out.print(f"Registered as {own.name}.laundering, version {version}.", markup=False)
+    says = "it may raise grades from now on" if live else "it raises no grade"
+    out.print(f"Registered as {own.name}.{TASK}, version {version}: {says}.", markup=False)
 
 
 def typologies(source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfOption = None) -> None:
     """How many customers each typology finds, by stage; never whom."""
     import pyarrow.compute as pc
 
+    from classification.laundering.role import load_aml_key
     from features.transfers.edges import read_edges
     from features.transfers.settings import NAMES, load_typologies
     from features.transfers.typologies import findings
 
     settings = load_typologies()
     with open_job(source, home) as job:
+        load_aml_key(job.workspace.laundering)
         day = _day(job, as_of)
         edges = read_edges(job.workspace.tables, job.source.company(), day, settings.cash)
         found = findings(edges, day, settings)
