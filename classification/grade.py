@@ -21,6 +21,7 @@ from classification.rules import Classes
 from classification.scheme import Dimension, Scheme, check_facts, read_scheme
 from classification.stability import Decision, Earlier, Notes, settle
 from features.catalogue import NAMES, POSITION
+from features.catalogue.confidential import CONFIDENTIAL
 from features.company import Company
 from features.population import POPULATION, Ranks, population_features, population_ranks
 from features.texts import Texts
@@ -38,7 +39,8 @@ RANKED = (CHURN.name, VALUE.name, DEMAND.name, POTENTIAL.name, "spend_365d")
 BASES = tuple(dict.fromkeys((*RANKED, *(each.of for each in POPULATION))))
 """The facts whose ranks a snapshot keeps."""
 
-FACTS = frozenset(NAMES) | set(OUTPUTS) | {each.name for each in POPULATION}
+FACTS = (frozenset(NAMES) - CONFIDENTIAL) | set(OUTPUTS) | {each.name for each in POPULATION}
+"""What a scheme may look at: its classes are seen by many, so that nothing of suspected laundering is among it."""
 TRAIT_NAMES = frozenset(trait.name for trait in TRAITS)
 
 

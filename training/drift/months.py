@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from features.attributes import attribute_table
 from features.batch import matrix, without, write_features
 from features.catalogue import CATALOGUE, NAMES
+from features.catalogue.confidential import CONFIDENTIAL
 from features.company import Company
 from features.progress import Progress, silent
 from features.spec import AnyFeature, Combined, Feature, kinds
@@ -136,7 +137,9 @@ def _at(table: pa.Table, day: date) -> pa.Table:
 
 def _month(day: date, table: pa.Table, attributes: pa.Table, release: Release) -> Month:
     rows = matrix(table, NAMES)
-    columns: dict[str, Array | list[str | None]] = {name: rows[:, i].copy() for i, name in enumerate(NAMES)}
+    columns: dict[str, Array | list[str | None]] = {
+        name: rows[:, i].copy() for i, name in enumerate(NAMES) if name not in CONFIDENTIAL
+    }
     flows = {each.name: matrix(table, [each.name])[:, 0] for each in FLOWS}
     columns |= {name: column[~np.isnan(column)] for name, column in flows.items()}
     scores = release.score(rows) if len(rows) else {}
