@@ -60,6 +60,7 @@ bench-spark: ## a base graded by Spark beside one machine; ARGS=--quick for a sm
 bench-ingest: ## ingest of 50 M lines beside a plain copy; ARGS=--quick for a small run
 bench-warning: ## false and missed alarms of the early warning; ARGS=--quick for a small run
 bench-segments: ## how stable the segments are, and who keeps theirs; ARGS=--quick for a small run
+bench-risk: ## credit, arrears and laundering beside their baselines; ARGS=--quick for a small run
 bench-models: ## churn and value beside their baselines, segments, cases; ARGS=--quick for a small run
 bench-features: ## the feature engine beside SQL, Polars, pandas; ARGS=--quick for a small run
 bench-%: setup-dev ## benchmarks/%.py; ARGS=--json for a line per target

@@ -1,12 +1,8 @@
 """Arrears: invoices judged in time on the accounts-receivable set and on the sample company, and the overdue amounts
-that were expected beside those that came: `python -m benchmarks.arrears_part [--quick] [--json]`.
-
-`--quick` is the accounts-receivable set alone.
-"""
+that were expected beside those that came; a part of `benchmarks.risk`."""
 
 from __future__ import annotations
 
-import argparse
 import secrets
 import tempfile
 from datetime import date, timedelta
@@ -16,7 +12,7 @@ import numpy as np
 
 from benchmarks.cases_part import DATA, Run, table
 from benchmarks.credit_part import sql_difference
-from benchmarks.report import Target, print_targets, say
+from benchmarks.report import Part, Target, say
 from classification.arrears.chances import chances
 from classification.arrears.receivables import days_overdue
 from features.company import Company
@@ -37,45 +33,36 @@ BACK = timedelta(days=280)
 """How long before the end of the data the model that expects overdue amounts is trained."""
 
 
-def main() -> None:
-    """Print every candidate on standard error and the targets on standard output."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    print_targets(receivable() + ([] if asked.quick else sample()), asked.json)
-
-
-def receivable() -> list[Target]:
+def receivable() -> Part:
     """Late or not: of the last quarter in time, beside the customer's own history."""
     with tempfile.TemporaryDirectory() as home:
         learnt, _ = learn(Workspace(Path(home)), "accounts-receivable", DATA / "accounts_receivable", 0)
     judged = learnt.judgement
-    say(table([Run("accounts-receivable", judged)]))
     own, other = (judged.metrics[name]["auc"] for name in (judged.chosen, OWN_HISTORY))
     better = judged.differences["auc"]
-    return [
+    targets = [
         Target("accounts-receivable: AUC of the chosen, last 25 %", "≥0.86", own.value, ""),
         Target("accounts-receivable: beside own history", "≥-0.02", own.value - other.value, "AUC"),
         Target("accounts-receivable: upper end beside the best other", "≥0", better.high, "AUC"),
         Target("accounts-receivable: SQL beside the model", "≤1e-9", sql_difference(learnt), "points"),
     ]
+    return targets, table([Run("accounts-receivable", judged)])
 
 
-def sample() -> list[Target]:
+def sample() -> Part:
     """More than 30 days late, and the amounts overdue 30, 60 and 90 days later, on each first of a month."""
     with tempfile.TemporaryDirectory() as folder:
         home, raw = Workspace(Path(folder) / "home"), Path(folder) / "raw"
         simulate(raw)
         learnt, end = learn(home, "sample", raw, None, BACK)
-        say(table([Run("sample", learnt.judgement)]))
         found = expected_beside_actual(home, learnt, end)
     chosen = learnt.judgement.metrics[learnt.judgement.chosen]["auc"].value
-    return [
+    targets = [
         Target("sample: AUC of the chosen, more than 30 days late", "≥0.8", chosen, ""),
         *(Target(f"sample: overdue in {days} days, expected / actual", "≥0.8", ratio, "") for days, ratio in found),
-        *(Target(f"sample: overdue in {days} days, expected / actual", "≤1.25", ratio, "") for days, ratio in found),
+        *(Target(f"sample: overdue in {days} days, no more than", "≤1.25", ratio, "") for days, ratio in found),
     ]
+    return targets, table([Run("sample", learnt.judgement)])
 
 
 def learn(
@@ -120,7 +107,3 @@ def expected_beside_actual(home: Workspace, learnt: Learnt, end: date) -> list[t
 def _model(home: Workspace, learnt: Learnt, settings: ArrearsSettings) -> ArrearsModel:
     curves = Curves.from_json(read_json(home.arrears.training / MODEL / CURVES))
     return ArrearsModel("sample.arrears", 0, learnt.model, learnt.scorecard, curves, settings.late_days)
-
-
-if __name__ == "__main__":
-    main()

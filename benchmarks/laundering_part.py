@@ -1,14 +1,13 @@
-"""Laundering on simulated transfers: `python -m benchmarks.laundering_part [--quick] [--json]`.
+"""Laundering on simulated transfers; a part of `benchmarks.risk`.
 
 AMLSim: accounts ranked by past reports, all candidates in the same five folds by account, and the rules. The settings
 and the candidate were chosen in other folds of the same accounts. The sample company: its planted launderers, whom
-nobody at the company knows, by the rules alone; where its simulator plants none, that part is left out. `--quick`
-learns with few rounds, to show that everything works.
+nobody at the company knows, by the rules alone; where its simulator plants none, that part is left out. Quick:
+few rounds, to show that everything works.
 """
 
 from __future__ import annotations
 
-import argparse
 import secrets
 import tempfile
 from datetime import date
@@ -18,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from benchmarks.report import Target, markdown, print_targets, say
+from benchmarks.report import Part, Target, markdown, say
 from features.tables.ingest import data_end, ingest
 from features.tables.privacy import Pseudonyms
 from features.tables.simulate import simulate
@@ -105,20 +104,9 @@ def by_typology(principals: list[tuple[str, bool]]) -> str:
     return markdown([{"typology": name, "principals": len(hits[name]), "alerted": sum(hits[name])} for name in names])
 
 
-def main() -> None:
-    """Print the tables on standard error and the targets on standard output."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    found = amlsim(asked.quick)
-    say(table(found))
-    runs = [planted(seed) for seed in (QUICK_SEEDS if asked.quick else SEEDS)]
+def laundering(quick: bool) -> Part:
+    """AMLSim, and the planted launderers of the sample company."""
+    found = amlsim(quick)
+    runs = [planted(seed) for seed in (QUICK_SEEDS if quick else SEEDS)]
     principals = [each for run in runs if run for each in run]
-    if principals:
-        say(by_typology(principals))
-    print_targets(targets(found, principals), asked.json)
-
-
-if __name__ == "__main__":
-    main()
+    return targets(found, principals), f"{table(found)}\n\n{by_typology(principals)}"

@@ -31,6 +31,10 @@ class Target:
         return self.measured <= bound if self.target[0] == "≤" else self.measured >= bound
 
 
+Part = tuple[list[Target], str]
+"""What a part of a benchmark gives: its targets, and its tables in Markdown."""
+
+
 def run_targets(measured: Callable[[bool], Sequence[Target]]) -> None:
     """The command line of a benchmark that prints targets: `--quick` for a small run, `--json` for a line each."""
     parser = argparse.ArgumentParser()
