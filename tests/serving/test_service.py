@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,13 @@ def raw_ids(ran: Ran, table: str, column: str) -> list[str]:
         return [row[0] for row in rows.fetchall()]
 
 
-def compare(ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudonyms) -> None:
-    """`POST /v1/score` from a customer's events = `GET /v1/customers` = the row of the batch run, bit for bit."""
+def compare(
+    ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudonyms, partners: Sequence[str] = ()
+) -> None:
+    """`POST /v1/score` from a customer's events = `GET /v1/customers` = the row of the batch run, bit for bit.
+
+    partners: the raw ids of all partners of transfers, which go to the service as a caller has them."""
+    named = {pseudonyms.of(raw_id): raw_id for raw_id in partners}
     grades = {row["customer_id"]: row for row in pq.read_table(ran.folder / "grades.parquet").to_pylist()}
     events: dict[str, list[dict[str, Any]]] = {}
     for row in pq.read_table(ran.workspace.tables / "events.parquet").to_pylist():
@@ -83,6 +88,7 @@ def compare(ran: Ran, client: httpx.Client, ids: list[str], pseudonyms: Pseudony
         batch = grades[pseudonyms.of(raw_id)]
         sent = [
             {k: str(e[k]) if k in ("ts", "known_at", "due_day") else e[k] for k in SENT if e[k] is not None}
+            | ({"counterparty": named[e["counterparty"]]} if e["counterparty"] else {})
             for e in events.get(pseudonyms.of(raw_id), [])
         ]
         known = {name.removeprefix("text_"): text for name, text in batch.items() if name.startswith("text_")}
@@ -114,7 +120,8 @@ def test_online_is_batch_for_the_whole_sample(sample: Ran, client: httpx.Client,
     objected = set(raw_ids(sample, table, "CASE WHEN no_profiling = 'yes' THEN customer_no END"))
     assert (len(ids), len(objected)) == (618, 9)
     assert {client.get(f"/v1/customers/{raw_id}").status_code for raw_id in objected} == {403}
-    compare(sample, client, [raw_id for raw_id in ids if raw_id not in objected], pseudonyms)
+    partners = ids + raw_ids(sample, f"{sample.workspace.simulated}/transfers.csv", "partner")
+    compare(sample, client, [raw_id for raw_id in ids if raw_id not in objected], pseudonyms, partners)
 
 
 @pytest.mark.real
