@@ -59,7 +59,8 @@ def train(source: SourceOption = "sample", home: HomeOption = None, late_days: L
     with open_job(source, home) as job:
         _check(job)
         report = job.report()
-        asked = fit.question(job.source.name, job.source.title, settings.late_days)
+        own = job.source
+        asked = fit.question(own.name, own.title, settings.late_days, own.simulated)
         end, company = data_end(report), Company.from_json(report["company"])
         learnt = fit.train(job.workspace, asked, company, end, settings, cases, job.progress)
         if isinstance(learnt, str):

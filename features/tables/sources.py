@@ -165,14 +165,16 @@ class Monitoring(Config):
 class Source(Config):
     """A company's tables. Amounts are read in the currency's major unit and kept in its minor one.
 
-    rules: rule → what happens to a line that breaks it. unreadable: the share of a table's lines above which cells
-    that cannot be read mean that this file reads the table wrongly, and stop the run.
+    simulated: whether no real company stands behind it, which model cards then say. rules: rule → what happens to a
+    line that breaks it. unreadable: the share of a table's lines above which cells that cannot be read mean that this
+    file reads the table wrongly, and stop the run.
     """
 
     kind: Literal["events"] = "events"
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: str
+    simulated: bool = False
     timezone: Zone = "UTC"
     currency: str = "EUR"
     decimals: Annotated[int, Field(ge=0, le=4)] = 2

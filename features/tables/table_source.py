@@ -127,16 +127,17 @@ class Join(Files):
 class TableSource(FileTable):
     """A table with a row per case.
 
-    key: the column that tells cases apart; without one a case is a row, known by its number, and equal rows are
-    several cases. join: other tables that complete the rows, in this order. order: `time` where the rows stand in the
-    order of time. currency: its sign or code may stand beside a number. exposure: the number among `columns` that is
-    the amount at stake. unreadable: the share of lines above which cells that cannot be read mean that this file reads
-    the table wrongly, and stop the run.
+    simulated: whether no real case stands behind it. key: the column that tells cases apart; without one a case is a
+    row, known by its number, and equal rows are several cases. join: other tables that complete the rows, in this
+    order. order: `time` where the rows stand in the order of time. currency: its sign or code may stand beside a
+    number. exposure: the number among `columns` that is the amount at stake. unreadable: the share of lines above
+    which cells that cannot be read mean that this file reads the table wrongly, and stop the run.
     """
 
     kind: Literal["table"]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: str
+    simulated: bool = False
     key: str | None = None
     label: Label | None = None
     split: AnySplit | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.conftest import real_data
 from training.arrears.fit import fetch, question, train
 from training.arrears.invoice_cases import TRENDS, columns, write_cases
 from training.arrears.settings import load_arrears
+from training.cases import card
 from training.cases.history import OWN_HISTORY, own_history
 from training.cases.learn import Learnt
 from training.cases.plan import plan
@@ -68,6 +70,14 @@ def test_accounts_receivable_is_ranked_as_promised(learnt: Learnt) -> None:
     assert judged.metrics[judged.chosen]["auc"].value >= 0.86
     assert OWN_HISTORY in judged.metrics and judged.chosen != OWN_HISTORY and judged.differences["auc"].high >= 0
     assert judged.metrics[judged.chosen]["ece"].value <= load_arrears().ece
+
+
+def test_a_card_says_where_the_evidence_is_simulated(learnt: Learnt) -> None:
+    """As the source file of these invoices does; one of a real company says nothing of it."""
+    assert load_source(SOURCE).simulated and not learnt.question.simulated
+    said = replace(learnt, question=replace(learnt.question, simulated=True))
+    for page in (card.card, card.summary):
+        assert card.SIMULATED in page(said) and card.SIMULATED not in page(learnt)
 
 
 def test_disputes_and_outcomes_are_not_used(learnt: Learnt) -> None:

@@ -46,11 +46,11 @@ class ArrearsModel:
     late_days: int
 
 
-def question(source: str, title: str, late_days: int) -> Question:
-    """What is asked of an invoice."""
+def question(source: str, title: str, late_days: int, simulated: bool = False) -> Question:
+    """What is asked of an invoice. simulated: whether the source says that no real company stands behind it."""
     when = f"more than {late_days} days after it was due" if late_days else "after the day it was due"
     text = f"Will an invoice be paid {when}, if at all?"
-    return Question(source, title, TASK, text, columns(), {}, in_time=True, history=HISTORY)
+    return Question(source, title, TASK, text, columns(), {}, in_time=True, history=HISTORY, simulated=simulated)
 
 
 def train(

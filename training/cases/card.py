@@ -12,6 +12,12 @@ from training.cases.model import RULES
 
 Row = Sequence[str]
 
+SIMULATED = (
+    "The evidence is simulated: no real case stands behind these data, and the figures say that the method works on"
+    " what its makers thought up, not how well it does in life."
+)
+"""What a card says where the source says so."""
+
 _STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}"
@@ -53,6 +59,7 @@ def summary(learnt: Learnt, fairness: Fairness | None = None) -> str:
         f"{question.text} Judged by {found.plan}: {found.cases:,} cases, {found.positive:,} of them yes.",
         "",
         verdict(learnt),
+        *([SIMULATED] if learnt.question.simulated else []),
         "",
         *(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *candidate_rows(learnt))),
         "",
@@ -89,9 +96,10 @@ def _limits(learnt: Learnt) -> str:
         order = "The cases stand in the order of time, and it was judged on the last of them."
     if learnt.question.judged_from is not None:
         order = f"It was learnt on earlier cases than it was judged by, those from {learnt.question.judged_from} on."
+    made_up = f"<b>{SIMULATED}</b> " if learnt.question.simulated else ""
     return (
-        "For cases of the same kind and from the same place as these, to support a person's decision; not a ground for"
-        f" a refusal by itself. {order} Levels that were rare or never seen count as one; what is not known has a level"
+        f"{made_up}For cases of the same kind and from the same place as these, to support a person's decision; not a"
+        f" ground for a refusal by itself. {order} Levels that were rare or never seen count as one; what is not known has a level"
         " of its own. Intervals speak of the sampling of the cases, not of another year."
     )
 

@@ -19,7 +19,7 @@ class Question:
     """task: its short name; text: the question in words, yes is 1. columns: what may be learnt from, by name;
     left_out: name → why not. in_time: whether the cases stand in the order of time; judged_from: the day from which on
     they judge, where the source says one. history: the column with a customer's own share of yes so far, where cases
-    of one customer come again."""
+    of one customer come again. simulated: whether no real case stands behind it."""
 
     source: str
     title: str
@@ -29,6 +29,7 @@ class Question:
     left_out: dict[str, str]
     in_time: bool
     judged_from: date | None = None
+    simulated: bool = False
     history: str | None = None
 
     @property
@@ -55,4 +56,14 @@ def question_of(source: TableSource) -> Question | None:
     left_out = {name: PRIVATE if name in source.private else LEAK for name in source.columns if name not in allowed}
     label, in_time = source.label, source.order == "time"
     day = source.split.test_from if isinstance(source.split, DateSplit) else None
-    return Question(source.name, source.title, label.name, label.question, allowed, left_out, in_time, judged_from=day)
+    return Question(
+        source.name,
+        source.title,
+        label.name,
+        label.question,
+        allowed,
+        left_out,
+        in_time,
+        judged_from=day,
+        simulated=source.simulated,
+    )
