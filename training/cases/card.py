@@ -99,8 +99,8 @@ def _limits(learnt: Learnt) -> str:
     made_up = f"<b>{SIMULATED}</b> " if learnt.question.simulated else ""
     return (
         f"{made_up}For cases of the same kind and from the same place as these, to support a person's decision; not a"
-        f" ground for a refusal by itself. {order} Levels that were rare or never seen count as one; what is not known has a level"
-        " of its own. Intervals speak of the sampling of the cases, not of another year."
+        f" ground for a refusal by itself. {order} Levels that were rare or never seen count as one; what is not known"
+        " has a level of its own. Intervals speak of the sampling of the cases, not of another year."
     )
 
 
