@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from features.company import Company
+    from serving.arrears import Advised, Trained
     from serving.steps import Job
     from training.arrears.fit import ArrearsModel
     from training.arrears.settings import ArrearsSettings
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
-
-TRAIN = "Run `scoring arrears train`."
 
 LateOption = Annotated[
     int | None, typer.Option("--late-days", min=0, help="days after the due day; by default as in configs/arrears.yaml")
@@ -45,36 +44,29 @@ ApproveOption = Annotated[str, typer.Option("--approve", metavar="REASON", help=
 @app.command()
 def train(source: SourceOption = "sample", home: HomeOption = None, late_days: LateOption = None) -> None:
     """Invoices and payments → a model of arrears, judged on the last invoices; live when it passes its check."""
-    from features.company import Company
     from features.tables.ingest import data_end
-    from serving.cases import tell
-    from training import registry
-    from training.arrears import fit
-    from training.arrears.invoice_cases import TASK
-    from training.arrears.settings import load_arrears
-    from training.cases.publish import publish
-    from training.cases.settings import load_case_settings
+    from serving import arrears
 
-    settings, cases = load_arrears(late_days=late_days), load_case_settings()
     with open_job(source, home) as job:
-        _check(job)
-        report = job.report()
-        own = job.source
-        asked = fit.question(own.name, own.title, settings.late_days, own.simulated)
-        end, company = data_end(report), Company.from_json(report["company"])
-        learnt = fit.train(job.workspace, asked, company, end, settings, cases, job.progress)
-        if isinstance(learnt, str):
-            out.print(f"\narrears is skipped: {learnt}.", markup=False, soft_wrap=True)
-            return
-        version = publish(job.workspace.arrears, learnt, cases, job.progress)
-        against = fit.refused(learnt.judgement, settings)
-        if not against:
-            registry.promote(job.source.name, version, TASK)
-    tell(learnt, None, version, job.workspace.arrears)
-    for why in against:
+        arrears.check(job)
+        found = arrears.train(job, data_end(job.report()), late_days)
+    tell_trained(found, job)
+    if not isinstance(found, str) and not found.against:
+        out.print("Next: scoring arrears grade, scoring arrears list, scoring arrears report.", markup=False)
+
+
+def tell_trained(found: Trained | str, job: Job) -> None:
+    """How the candidates fared, and whether the model answers."""
+    from serving.cases import tell
+
+    if isinstance(found, str):
+        out.print(f"\narrears is skipped: {found}.", markup=False, soft_wrap=True)
+        return
+    tell(found.learnt, None, found.version, job.workspace.arrears)
+    for why in found.against:
         out.print(f"It does not go live: {why}.", markup=False, soft_wrap=True)
-    if not against:
-        out.print(f"Version {version} is live. Next: scoring arrears list, scoring arrears report.", markup=False)
+    if not found.against:
+        out.print(f"Version {found.version} is live.", markup=False)
 
 
 @app.command()
@@ -137,38 +129,28 @@ def report(source: SourceOption = "sample", home: HomeOption = None, on: OnOptio
 @app.command()
 def grade(source: SourceOption = "sample", home: HomeOption = None, on: OnOption = None) -> None:
     """Credit advice on every customer with invoices: probability, score, grade, reasons, reference limit."""
-    from classification.credit.advice import write_advice
-    from classification.credit.attribute import note_grades
-    from classification.credit.grade import grade_credit
-    from features.company import Company
     from features.tables.ingest import data_end
-    from serving.worklist_commands import table
-    from training.arrears import fit
-    from training.arrears.settings import load_arrears
-    from training.cases.settings import load_case_settings
+    from serving import arrears
 
     with open_job(source, home) as job:
-        _check(job)
-        told, model = job.report(), fit.fetch(job.source.name)
-        if model is None:
-            raise InputError(job.workspace.arrears.home, "no model of arrears that is live", "one", TRAIN)
-        day, company = as_day(on) or data_end(told), Company.from_json(told["company"])
-        settings, cases = load_arrears(late_days=model.late_days), load_case_settings()
-        found = grade_credit(job.workspace, company, model, day, settings, cases, job.progress)
-        about = {"model": model.name, "version": model.version, "late_days": model.late_days}
-        folder = write_advice(job.workspace, day, found, about)
-        noted = note_grades(job.workspace, job.source, found, day)
-        counted = found.group_by("grade").aggregate([([], "count_all"), ("probability", "mean"), ("open", "sum")])
-        rows = counted.rename_columns(["grade", "customers", "probability", "open"]).sort_by("grade").to_pylist()
-        advised = [{**row, "advice": settings.advice.get(row["grade"], "")} for row in rows]
-        out.print(table(f"Credit advice on {day}", advised, job))
-    out.print(f"Written to {folder}. Advice: a person decides (`scoring decide credit`).", markup=False, soft_wrap=True)
-    said = (
-        f"counts in gradings of {day} and later"
-        if noted
-        else "is not the class: the source has credit grades of its own"
-    )
-    out.print(f"The grade {said}.", markup=False, soft_wrap=True)
+        arrears.check(job)
+        found = arrears.grade(job, as_day(on) or data_end(job.report()))
+        tell_advised(found, job)
+
+
+def tell_advised(found: Advised, job: Job) -> None:
+    """How many customers of each grade, and what is advised about them."""
+    from serving.worklist_commands import table
+    from training.arrears.settings import load_arrears
+
+    advice = load_arrears().advice
+    counted = found.table.group_by("grade").aggregate([([], "count_all"), ("probability", "mean"), ("open", "sum")])
+    rows = counted.rename_columns(["grade", "customers", "probability", "open"]).sort_by("grade").to_pylist()
+    out.print(table(f"Credit advice on {found.on}", [r | {"advice": advice.get(r["grade"], "")} for r in rows], job))
+    said = f"Written to {found.folder}. Advice: a person decides (`scoring decide credit`)."
+    own = "is not the class: the source has credit grades of its own"
+    counts = f"counts in gradings of {found.on} and later" if found.noted else own
+    out.print(f"{said} The grade {counts}.", markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -200,24 +182,18 @@ def _opened(source: str, home: Path | None, on: datetime | None) -> Iterator[_Op
     from features.company import Company
     from features.receivables import invoices
     from features.tables.ingest import data_end
+    from serving import arrears
     from training.arrears import fit
     from training.arrears.settings import load_arrears
 
     with open_job(source, home) as job:
-        _check(job)
+        arrears.check(job)
         told = job.report()
         company, day = Company.from_json(told["company"]), as_day(on) or data_end(told)
         model = fit.fetch(job.source.name)
         billed = with_class(invoices(job.workspace.tables, company.timezone, day), _classes(job))
         chance = chances(job.workspace.tables, company, model, billed, day, job.progress)
         yield _Opened(job, day, load_arrears(), company, billed, model, chance)
-
-
-def _check(job: Job) -> None:
-    """Refuse a source that bills nobody."""
-    lacks = job.lacking()["arrears"]
-    if lacks:
-        raise InputError(job.workspace.tables, lacks, "invoices with a due day, and payments")
 
 
 def _classes(job: Job) -> pa.Table | None:
@@ -234,8 +210,10 @@ def _classes(job: Job) -> pa.Table | None:
 
 
 def _say_model(found: _Opened) -> None:
+    from serving import arrears
+
     if found.model is None:
-        out.print(f"No model of arrears is live: no probabilities. {TRAIN}", markup=False)
+        out.print(f"No model of arrears is live: no probabilities. {arrears.TRAIN}", markup=False)
         return
     said = (
         f"Probabilities: {found.model.name} version {found.model.version}, open more than {found.model.late_days} days"

@@ -60,6 +60,7 @@ def tell(learnt: Learnt, by_group: Fairness | None, version: int, workspace: Wor
     """All candidates, what was left out, the verdict, what it does to groups, and where everything is."""
     from training import registry
     from training.cases import card, fairness_card
+    from training.cases.portable import SCORECARD
 
     found, question = learnt.judgement, learnt.question
     title = f"{question.task}: {found.cases:,} cases judge, {found.positive:,} of them yes"
@@ -78,8 +79,7 @@ def tell(learnt: Learnt, by_group: Fairness | None, version: int, workspace: Wor
         out.print(f"By {sentence}", markup=False, soft_wrap=True)
     model = registry.model_name(question.source, question.task)
     out.print(f"Registered as {model} version {version}; files in {workspace.training}.", markup=False, soft_wrap=True)
-    where = f"--source {question.source} --home {workspace.home}"
-    out.print(f"The scorecard beside it: scoring scorecard {where}", markup=False, soft_wrap=True)
+    out.print(f"The scorecard beside it: {workspace.training / SCORECARD}", markup=False, soft_wrap=True)
 
 
 def read(name: str, raw: Path | None, home: Path | None) -> None:

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import Annotated
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -57,6 +58,10 @@ from serving.options import (
     out,
 )
 from serving.source_commands import source_app
+
+if TYPE_CHECKING:
+    from serving.arrears import Advised, Trained
+    from serving.steps import Job
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(source_app, name="source")
@@ -108,8 +113,9 @@ def run(
     with open_job(source, home, raw, scheme, horizon) as job:
         job.check()
         done = job.ingest(customers)
-        job.features(as_day(as_of), as_day(grade_as_of))
         lacking = job.lacking()
+        credit = _credit(job, as_day(grade_as_of)) if not lacking["arrears"] else None
+        job.features(as_day(as_of), as_day(grade_as_of))
         if not lacking[CLASSES]:
             trained = job.train()
             version, found = job.evaluate()
@@ -117,6 +123,10 @@ def run(
             live, folder = job.classify()
     out.print(show.rows(done.counts))
     out.print(show.run_note(done), markup=False)
+    if credit:
+        arrears_commands.tell_trained(credit[0], job)
+        if credit[1]:
+            arrears_commands.tell_advised(credit[1], job)
     if lacking[CLASSES]:
         out.print(show.allowed(lacking))
         out.print(f"\nFeature rows are in {job.workspace.features}; nothing can be graded.", markup=False)
@@ -128,6 +138,17 @@ def run(
     out.print(show.classes(folder, live))
     out.print(show.drift(folder), markup=False)
     out.print(show.next_steps(live.release.about["source"], folder, version), markup=False)
+
+
+def _credit(job: Job, grade_as_of: date | None) -> tuple[Trained | str, Advised | None]:
+    """The model of arrears, and the advice of the one that is live: before the features, of which the grade is one."""
+    from features.tables.ingest import data_end
+    from serving import arrears
+    from training.arrears import fit
+
+    day = grade_as_of or data_end(job.report())
+    trained = arrears.train(job, day)
+    return trained, arrears.grade(job, day) if fit.fetch(job.source.name) else None
 
 
 @app.command()
