@@ -70,6 +70,8 @@ class Scratch(NamedTuple):
     balance: F64
     due: I64
     paid_on: I64
+    paying: I64
+    owed: F64
 
 
 def compute(
@@ -140,6 +142,8 @@ def _scratch(h: Histories, p: Tables, spine: I64, first: int) -> Scratch:
         np.zeros(longest),
         np.empty(longest, np.int64),
         np.empty(longest, np.int64),
+        np.empty(longest, np.int64),
+        np.empty(longest),
     )
 
 
@@ -507,9 +511,9 @@ def _shares(h: Histories, p: Tables, g: int, rows: I64, as_of: I32, s: Scratch, 
 def _invoices(h: Histories, p: Tables, g: int, offsets: I64, rows: I64, as_of: I32, s: Scratch, values: F64) -> None:
     """How late the invoices that fell due in a window were paid, and what of them is open.
 
-    An invoice is the invoice_due events of one ref: their amounts added, their last due day. It is settled when the
-    payments of its ref reach its amount, on the day of the last of them; it is late by the days from its due day to
-    that day, or to as_of while it is open.
+    An invoice is the invoice_due events of one ref: their amounts added, their last due day. It is settled on the day
+    on which the payments of its ref reach its amount, or where no amount is known on the day of the last of them; it is
+    late by the days from its due day to that day, or to as_of while it is open. Nothing is owed of one of 0 or less.
     """
     window, kinds, _, column, by, _ = p.groups[g]
     days = p.windows[window, 0]
@@ -530,26 +534,31 @@ def _invoices(h: Histories, p: Tables, g: int, offsets: I64, rows: I64, as_of: I
                         s.balance[ref] = 0.0
                         s.due[ref] = h.due[i]
                         s.paid_on[ref] = -FOREVER
+                        s.paying[ref] = -FOREVER
                     s.due[ref] = max(s.due[ref], h.due[i])
                     amount = h.values[column, i]
                     if not math.isnan(amount):
                         s.balance[ref] -= amount
+                        s.weight[ref] = 2.0
             for i in range(offsets[c], end):
                 if _is(h, i, PAYMENT, today) and s.weight[h.codes[by, i]] > 0:
                     ref = h.codes[by, i]
                     amount = h.values[column, i]
+                    if s.paying[ref] != h.day[i]:  # what was owed in the morning: the order within a day does not count
+                        s.paying[ref], s.owed[ref] = h.day[i], s.balance[ref]
                     if not math.isnan(amount):
                         s.balance[ref] += amount
-                    s.paid_on[ref] = max(s.paid_on[ref], h.day[i])
+                    if s.weight[ref] == 1.0 or (s.owed[ref] < 0 and s.balance[ref] >= 0):
+                        s.paid_on[ref] = h.day[i]
             fell_due = late = late_sum = late_max = open_max = 0
             overdue = 0.0
             for k in range(found):
                 ref = s.touched[k]
+                is_open = s.balance[ref] < 0 or (s.weight[ref] == 1.0 and s.paid_on[ref] == -FOREVER)
                 s.weight[ref] = 0.0
                 due = s.due[ref]
                 if due >= today or (days > 0 and due < today - days):
                     continue
-                is_open = s.paid_on[ref] == -FOREVER or s.balance[ref] < 0
                 delay = max(0, (today if is_open else s.paid_on[ref]) - due)
                 fell_due += 1
                 late += delay > 0

@@ -107,7 +107,7 @@ def staged(folder: Path, keep: bool = False) -> Iterator[Path]:
     gets lost.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.parent) if keep else nullcontext():
+    with alone(folder.parent) if keep else nullcontext():
         clear_up(folder)
         new = folder.with_name(f".{folder.name}.new-{os.getpid()}")
         old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
@@ -127,8 +127,9 @@ def staged(folder: Path, keep: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds `folder` against all others who want it so: other processes, and other threads of this one."""
+def alone(folder: Path) -> Iterator[None]:
+    """Holds `folder`, which is there, against all others who want it so: other processes, and other threads of this
+    one. Those who are `staged` with `keep` hold the folder around theirs."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks of folders

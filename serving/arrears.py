@@ -13,6 +13,8 @@ from classification.credit.attribute import note_grades
 from classification.credit.grade import grade_credit
 from features.company import Company
 from features.errors import InputError
+from features.tables.audit import open_audit
+from features.tables.ingest import data_end
 from serving.steps import Job
 from training import registry
 from training.arrears import fit
@@ -59,19 +61,34 @@ def train(job: Job, on: date, late_days: int | None = None) -> Trained | str:
     learnt = fit.train(job.workspace, asked, company, on, settings, cases, job.progress)
     if isinstance(learnt, str):
         return learnt
-    version = publish(job.workspace.arrears, learnt, cases, job.progress)
-    against = fit.refused(learnt.judgement, settings)
+    said = cases.model_copy(update={"last": settings.last})
+    more = {f"arrears.{name}": value for name, value in settings.model_dump(exclude={"advice"}).items()}
+    version = publish(job.workspace.arrears, learnt, said, job.progress, more=more)
+    against = fit.refused(learnt.judgement, settings) + _another_question(source.name, settings.late_days)
     if not against:
+        before = registry.champion_version(source.name, TASK)
         registry.promote(source.name, version, TASK)
+        why = "passed its check"
+        open_audit(job.workspace.home, None).append("promote arrears", None, why, earlier=before, version=version)
     return Trained(learnt, version, against)
+
+
+def _another_question(source: str, late_days: int) -> list[str]:
+    """Why a model that asks something else than the live one does not take its place by itself."""
+    live = fit.fetch(source)
+    if live is None or live.late_days == late_days:
+        return []
+    return [f"version {live.version}, which is live, asks for {live.late_days} days late and this one for {late_days}"]
 
 
 def grade(job: Job, on: date) -> Advised:
     """Advise on every customer with invoices before `on`, and keep the grade for the scheme. Raises InputError where
-    no model is live."""
+    no model is live, and for a day after the end of the data."""
     model, told = fit.fetch(job.source.name), job.report()
     if model is None:
         raise InputError(job.workspace.arrears.home, "no model of arrears that is live", "one", TRAIN)
+    if on > data_end(told):
+        raise InputError("--on", str(on), f"a day up to {data_end(told)}, the end of the data")
     company, settings = Company.from_json(told["company"]), load_arrears(late_days=model.late_days)
     found = grade_credit(job.workspace, company, model, on, settings, load_case_settings(), job.progress)
     about = {"model": model.name, "version": model.version, "late_days": model.late_days}

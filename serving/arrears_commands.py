@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 LateOption = Annotated[
-    int | None, typer.Option("--late-days", min=0, help="days after the due day; by default as in configs/arrears.yaml")
+    int | None,
+    typer.Option("--late-days", min=0, max=3650, help="days after the due day; by default as in configs/arrears.yaml"),
 ]
 OnOption = Annotated[
     datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="what is known before this day counts")
@@ -83,7 +84,7 @@ def promote(
     with open_job(source, home) as job:
         before = registry.champion_version(job.source.name, TASK)
         registry.promote(job.source.name, version, TASK)
-        open_audit(job.workspace.home, None).append("promote arrears", None, approve, before=before, version=version)
+        open_audit(job.workspace.home, None).append("promote arrears", None, approve, earlier=before, version=version)
     out.print(
         f"Version {version} of {registry.model_name(source, TASK)} is live; before it was {before}.", markup=False
     )
@@ -120,7 +121,7 @@ def report(source: SourceOption = "sample", home: HomeOption = None, on: OnOptio
         dso = days_sales_outstanding(found.billed, found.on, settings.sales_days).to_pylist()
         out.print(table(f"Days sales outstanding, over {settings.sales_days} days of billing", dso, job))
         expected = expected_overdue(found.billed, found.chances, found.curves, found.on, settings.horizons)
-        if found.model is not None:
+        if found.answers:
             title = "Of what is open now, overdue after so many days"
             out.print(table(title, expected.to_pylist(), job))
         _say_model(found)
@@ -166,6 +167,11 @@ class _Opened:
     chances: NDArray[np.float64]
 
     @property
+    def answers(self) -> bool:
+        """Whether a model is live and does not abstain."""
+        return self.model is not None and bool(self.model.model.parts)
+
+    @property
     def curves(self) -> Any:
         """The payment curves of the model; without one, all stays open."""
         import numpy as np
@@ -191,18 +197,18 @@ def _opened(source: str, home: Path | None, on: datetime | None) -> Iterator[_Op
         told = job.report()
         company, day = Company.from_json(told["company"]), as_day(on) or data_end(told)
         model = fit.fetch(job.source.name)
-        billed = with_class(invoices(job.workspace.tables, company.timezone, day), _classes(job))
+        billed = with_class(invoices(job.workspace.tables, company.timezone, day), _classes(job, day))
         chance = chances(job.workspace.tables, company, model, billed, day, job.progress)
         yield _Opened(job, day, load_arrears(), company, billed, model, chance)
 
 
-def _classes(job: Job) -> pa.Table | None:
-    """customer_id, class of value of the last graded month; None where none was graded."""
+def _classes(job: Job, on: date) -> pa.Table | None:
+    """customer_id, class of value of the last month that was graded by a day; None where none was."""
     from classification.months import CLASS, months
     from classification.past import VALUE_DIMENSION
     from features.workspace import read_parquet
 
-    graded = months(job.workspace)
+    graded = [month for month in months(job.workspace) if month.as_of <= on]
     if not graded:
         return None
     columns = ["customer_id", f"{CLASS}{VALUE_DIMENSION}"]
@@ -212,7 +218,7 @@ def _classes(job: Job) -> pa.Table | None:
 def _say_model(found: _Opened) -> None:
     from serving import arrears
 
-    if found.model is None:
+    if found.model is None or not found.answers:
         out.print(f"No model of arrears is live: no probabilities. {arrears.TRAIN}", markup=False)
         return
     said = (

@@ -18,7 +18,7 @@ from features.tables.merges import read_merges
 from features.tables.person import Person, find_person, unknown_customer
 from features.tables.privacy import Pseudonyms
 from features.tables.vault import open_vault
-from features.workspace import Workspace, staged
+from features.workspace import Workspace, alone
 from serving.desk import check_reason
 
 
@@ -45,32 +45,37 @@ class CreditDesk:
     def say(self, raw_id: str, said: Said, today: date) -> CreditDecision:
         """Note an act, with what is advised today beside a decision, and return the decision as it then stands.
 
-        Raises InputError for a customer nobody knows, a reason that is none or carries an id, and an act that cannot
-        follow (`check_act`).
+        Raises UnknownCustomerError for a customer nobody knows; InputError for a reason that is none or carries an id,
+        and for an act that cannot follow (`check_act`).
         """
         person = self._person(raw_id)
         if not said.reason.strip():
             raise InputError("--reason", "nothing", "why a person decides so")
         check_reason(said.reason, person)
-        with staged(self.workspace.decisions, keep=True) as folder:  # others wait until this act is noted
-            mine = decisions(folder, person.ids)
-            before = self._meant(mine, said) if said.act != "decided" else None
+        folder = self.workspace.decisions
+        with alone(self.workspace.home):  # others wait until this act is noted
+            folder.mkdir(mode=0o700, exist_ok=True)
+            before = self._meant(decisions(folder, person.ids), said) if said.act != "decided" else None
             row = self._row(person, raw_id, said, before, today)
             check_act(row, before)
-            add_row(folder, row)
             self.audit.append(f"credit {said.act}", person, said.reason, decision=row["decision"], outcome=said.outcome)
-        return next(each for each in self.of(raw_id) if each.decision == row["decision"])
+            add_row(folder, row)
+            return next(each for each in decisions(folder, person.ids) if each.decision == row["decision"])
 
     def of(self, raw_id: str) -> list[CreditDecision]:
         """The decisions about a customer, as they stand."""
         return decisions(self.workspace.decisions, self._person(raw_id).ids)
 
     def advice(self, raw_id: str) -> dict[str, Any] | None:
-        """What is advised about a customer; None where nothing is, or where it objects to profiling."""
-        person = self._person(raw_id)
+        """What is advised about a customer, of a merged one its survivor; None where nothing is, or where it objects to
+        profiling."""
+        return self._advice(self._person(raw_id), raw_id)
+
+    def _advice(self, person: Person, raw_id: str) -> dict[str, Any] | None:
         if person.ids & read_consents(self.workspace.tables).no_profiling:
             return None
-        return advice_of(self.workspace, person.ids)
+        own = self.pseudonyms.of(raw_id)
+        return advice_of(self.workspace, read_merges(self.workspace.tables).get(own, own))
 
     def _person(self, raw_id: str) -> Person:
         """The person behind one of the company's ids. Raises InputError for an unknown one."""
@@ -87,11 +92,10 @@ class CreditDesk:
     def _row(
         self, person: Person, raw_id: str, said: Said, before: CreditDecision | None, today: date
     ) -> dict[str, Any]:
-        advice = advice_of(self.workspace, person.ids) if said.act == "decided" else None
-        own = self.pseudonyms.of(raw_id)
+        advice = self._advice(person, raw_id) if said.act == "decided" else None
         return {
             "decision": before.decision if before else secrets.token_hex(8),
-            "customer_id": before.customer_id if before else read_merges(self.workspace.tables).get(own, own),
+            "customer_id": before.customer_id if before else self.pseudonyms.of(raw_id),
             "act": said.act,
             "outcome": said.outcome,
             "limit": said.limit,

@@ -95,6 +95,8 @@ def decide(body: DecisionIn, live: Live) -> JSONResponse:
     except UnknownCustomerError:
         raise HTTPException(404, "no customer of that id") from None
     except InputError as error:
+        if not error.place.startswith("--"):
+            raise  # not what was said, but where it is kept
         raise HTTPException(409, f"{error.place.removeprefix('--')}: {error.wanted}") from None
     return JSONResponse(_as_json(done).model_dump(mode="json"), 201)
 
@@ -105,8 +107,8 @@ def decide(body: DecisionIn, live: Live) -> JSONResponse:
     summary="What is advised about a customer's credit, and what persons decided",
 )
 def credit(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
-    """The latest advice of `scoring arrears grade`; whoever objects to profiling gets none (403)."""
-    live.consents(customer_id)
+    """The latest advice of `scoring arrears grade`, none about who objects to profiling; what persons decided all the
+    same, so that it can be contested."""
     desk = _desk(live, "")
     try:
         advice, made = desk.advice(customer_id), desk.of(customer_id)

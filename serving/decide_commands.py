@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 CustomerArgument = Annotated[str, typer.Argument(help="the company's own id")]
 OutcomeOption = Annotated[str, typer.Option("--outcome", help="granted, limited or refused")]
-LimitOption = Annotated[float | None, typer.Option("--limit", min=0, help="of the credit, in the major unit")]
+LimitOption = Annotated[float | None, typer.Option("--limit", min=0, max=1e12, help="of the credit, in the major unit")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="why, without any identifier; `scoring access` tells it")]
 ByOption = Annotated[str | None, typer.Option("--by", help="who acts; by default the user of this computer")]
 WhichOption = Annotated[str | None, typer.Option("--decision", help="its number; by default the customer's last")]

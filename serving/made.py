@@ -101,7 +101,7 @@ def made_of(workspace: Workspace, person: Person) -> dict[str, Any]:
         "grades": [row for base in bases for row in _grades(workspace, base, person)],
         "changes": [row for base in bases for row in _changes(base, person)],
         "reasons": [row for base in bases for row in _reasons(base, person)],
-        "credit_advice": advice_of(workspace, person.ids),
+        "credit_advice": [said for id_ in sorted(person.ids) if (said := advice_of(workspace, id_))],
         "credit_decisions": as_rows(credit) if credit is not None else [],
         "overrides": [row for row in (as_rows(acts) if acts is not None else []) if row["dimension"] in told],
     }

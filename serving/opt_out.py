@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from classification.credit.attribute import drop_grades
 from classification.credit.decisions import FILE as CREDIT_DECISIONS
 from features.tables.consents import OBJECTIONS, read_consents, write_objections
 from features.tables.erasure import erase_rows
@@ -41,8 +42,10 @@ def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reas
     ]
     desk.audit.append("opt-out", person, reason, objections=objections, value=value)
     with staged(desk.workspace.tables, keep=True) as folder:
-        done = write_objections(folder, pa.Table.from_pylist(rows, OBJECTIONS))
-        desk.log("revise", person, reason, desk.workspace.tables.name, [done])
+        done = [write_objections(folder, pa.Table.from_pylist(rows, OBJECTIONS))]
+        if PROFILING in objections and not withdraw:
+            done += [replace(each, file=f"customers.parquet/{each.file}") for each in drop_grades(folder, person)]
+        desk.log("revise", person, reason, desk.workspace.tables.name, done)
     desk.discard_reports()
     consents, overrides = read_consents(desk.workspace.tables), overrides_by_id(desk.workspace)
     gone = person.ids & consents.no_profiling

@@ -123,7 +123,9 @@ def worklist(billed: pa.Table, probability: Array, curves: Curves, on: date, los
         ("customer_id", "ascending"),
         ("ref", "ascending"),
     ]
-    return found.take(pc.sort_indices(found, sort_keys=order, null_placement="at_end"))
+    known = pc.is_valid(found["expected_loss"])
+    parts = [found.filter(rows) for rows in (known, pc.invert(known))]
+    return pa.concat_tables([part.take(pc.sort_indices(part, sort_keys=order)) for part in parts])
 
 
 def days_overdue(billed: pa.Table, on: date) -> Days:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -43,13 +42,13 @@ def newest_advice(workspace: Workspace) -> Path | None:
     return max((path.parent for path in workspace.arrears.grades.glob(f"????-??-??/{ADVICE}")), default=None)
 
 
-def advice_of(workspace: Workspace, ids: Collection[str]) -> dict[str, Any] | None:
-    """The latest advice about a customer, known by any of these pseudonyms, with the version it was made with; None
-    where there is none."""
+def advice_of(workspace: Workspace, customer: str) -> dict[str, Any] | None:
+    """The latest advice about a customer, by its pseudonym, with the version it was made with; None where there is
+    none."""
     folder = newest_advice(workspace)
     if folder is None:
         return None
-    rows = read_parquet(folder / ADVICE, filters=[("customer_id", "in", sorted(ids))]).to_pylist()
+    rows = read_parquet(folder / ADVICE, filters=[("customer_id", "=", customer)]).to_pylist()
     if not rows:
         return None
     said = {name: value for name, value in rows[0].items() if name != "customer_id"}

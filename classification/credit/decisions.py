@@ -6,6 +6,7 @@ decision can be contested, and is then reviewed by somebody who did not make it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,8 +18,7 @@ import pyarrow.parquet as pq
 
 from features.errors import InputError
 from features.tables.events import INSTANT
-from features.tables.rewrite import Rewritten, digest
-from features.workspace import read_parquet
+from features.workspace import damaged
 
 FILE = "credit-decisions.parquet"
 
@@ -46,7 +46,8 @@ ROWS = pa.schema(
 @dataclass(frozen=True)
 class CreditDecision:
     """A decision as it stands. outcome, limit, by, reason, on: of the last act that decided; advice: of the day it was
-    made; state: `decided`, `contested` (a review is due) or `reviewed`; decided_by: who made it first."""
+    made; state: `decided`, `contested` (a review is due) or `reviewed`; decided_by: who made it first; deciders: all
+    who decided or reviewed it."""
 
     decision: str
     customer_id: str
@@ -59,21 +60,25 @@ class CreditDecision:
     state: str
     decided_by: str
     advice: str | None
+    deciders: tuple[str, ...]
 
 
 def read_rows(folder: Path) -> pa.Table:
-    """Every act in its order, columns as in ROWS."""
-    return read_parquet(folder / FILE) if (folder / FILE).exists() else ROWS.empty_table()
+    """Every act in its order, columns as in ROWS; as one moment had them, whoever writes meanwhile."""
+    path = folder / FILE
+    try:
+        return pq.read_table(pa.BufferReader(path.read_bytes()))
+    except FileNotFoundError:
+        return ROWS.empty_table()
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, error) from None
 
 
-def add_row(folder: Path, row: Mapping[str, Any]) -> Rewritten:
-    """Add an act to those in `folder`, which is staged."""
-    path, old = folder / FILE, read_rows(folder)
-    before = digest(path) if path.exists() else None
-    new = pa.concat_tables([old, pa.Table.from_pylist([dict(row)], ROWS)])
-    path.unlink(missing_ok=True)
-    pq.write_table(new, path, compression="zstd")
-    return Rewritten(FILE, before, digest(path), old.num_rows, new.num_rows)
+def add_row(folder: Path, row: Mapping[str, Any]) -> None:
+    """Add an act to those in `folder`, for who holds it alone; readers see the file before or after, never none."""
+    path, new = folder / FILE, folder / f".{FILE}.{os.getpid()}"
+    pq.write_table(pa.concat_tables([read_rows(folder), pa.Table.from_pylist([dict(row)], ROWS)]), new)
+    new.replace(path)
 
 
 def decisions(folder: Path, customers: Collection[str] | None = None) -> list[CreditDecision]:
@@ -97,21 +102,29 @@ def check_act(row: Mapping[str, Any], before: CreditDecision | None) -> None:
     if before is None:
         raise InputError("--decision", "no decision of that number about the customer", "one of `scoring decide list`")
     if row["act"] == "contested":
+        if row["outcome"] is not None or row["limit"] is not None:
+            raise InputError("--outcome", "an outcome or a limit", "neither, with what is contested")
         if before.state == "contested":
             raise InputError("--decision", "a decision that is contested already", "one that is not")
         return
     _check_outcome(row)
     if before.state != "contested":
         raise InputError("--decision", "a decision that nobody contests", "a contested one", "Or decide anew.")
-    if row["by"] == before.decided_by:
-        raise InputError("--by", "the person who decided", "another one: nobody reviews their own decision")
+    if _same(row["by"]) in map(_same, before.deciders):
+        raise InputError("--by", "a person who decided about it", "another one: nobody reviews their own decision")
 
 
 def _check_outcome(row: Mapping[str, Any]) -> None:
     if row["outcome"] not in OUTCOMES:
         raise InputError("--outcome", f"'{row['outcome']}'", f"one of {', '.join(OUTCOMES)}")
     if (row["outcome"] == "limited") != (row["limit"] is not None):
-        raise InputError("--limit", f"{row['limit'] or 'nothing'}", "an amount with `limited`, and only with it")
+        found = "nothing" if row["limit"] is None else f"{row['limit']}"
+        raise InputError("--limit", found, "an amount with `limited`, and only with it")
+
+
+def _same(name: str) -> str:
+    """A name as people compare it."""
+    return name.strip().casefold()
 
 
 def _standing(rows: Iterable[dict[str, Any]]) -> CreditDecision:
@@ -125,5 +138,6 @@ def _standing(rows: Iterable[dict[str, Any]]) -> CreditDecision:
         state=acts[-1]["act"],
         decided_by=first["by"],
         advice=first["advice"],
+        deciders=tuple(act["by"] for act in said),
         **own,
     )

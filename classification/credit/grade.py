@@ -99,7 +99,7 @@ def usual_invoices(seen: pa.Table, on: date, settings: ArrearsSettings) -> tuple
         "open": pc.round(amount).cast(pa.int64()),
         "settled": pa.nulls(len(every), pa.date32()),
     }
-    yearly = pc.fill_null(fresh["amount_sum"], 0).to_numpy() / settings.billing_days
+    yearly = np.maximum(pc.fill_null(fresh["amount_sum"], 0).to_numpy(), 0) / settings.billing_days
     exposure = yearly * (days.to_numpy() + settings.cushion_days)
     return pa.table(rows).cast(INVOICES), pa.array(exposure)
 

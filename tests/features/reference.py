@@ -174,12 +174,19 @@ def _invoices(feature: Feature, mine: list[Event], as_of: date, start: date, emp
     delays, open_delays, overdue = [], [], 0
     for ref in {event.ref for event in bills}:
         due = max(event.due_day for event in bills if event.ref == ref and event.due_day)
-        paid = [event for event in named if event.kind == "payment" and event.ref == ref]
-        owed = sum(e.amount or 0 for e in bills if e.ref == ref) - sum(e.amount or 0 for e in paid)
+        paid = [e for e in named if e.kind == "payment" and e.ref == ref]
+        known = any(e.amount is not None for e in bills if e.ref == ref)
+        owed, settled = sum(e.amount or 0 for e in bills if e.ref == ref), as_of if known else None
+        if known and owed <= 0:
+            settled = due
+        for day in sorted({_day(e.ts) for e in paid}):
+            morning, owed = owed, owed - sum(e.amount or 0 for e in paid if _day(e.ts) == day)
+            if not known or morning > 0 >= owed:
+                settled = day
         if not start <= due < as_of:
             continue
-        still_open = not paid or owed > 0
-        delay = max(0, ((as_of if still_open else max(_day(e.ts) for e in paid)) - due).days)
+        still_open = owed > 0 or (not known and not paid)
+        delay = max(0, ((as_of if still_open or settled is None else settled) - due).days)
         delays.append(delay)
         if still_open:
             open_delays.append(delay)

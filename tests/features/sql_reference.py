@@ -172,19 +172,32 @@ def _due(feature: Feature) -> str:
     start = f"as_of - {feature.days}" if feature.days else "DATE '-infinity'"
     return f"""
         bills AS (
-            SELECT snapshot, as_of, ref, max(due_day) AS due, coalesce(sum(amount), 0) AS billed
+            SELECT snapshot, as_of, ref, max(due_day) AS due, sum(amount) AS billed
             FROM visible WHERE kind = 'invoice_due' AND ref IS NOT NULL AND due_day IS NOT NULL GROUP BY ALL
         ),
         payments AS (
-            SELECT snapshot, ref, max(day) AS paid_on, coalesce(sum(amount), 0) AS paid
-            FROM visible WHERE kind = 'payment' AND ref IS NOT NULL GROUP BY ALL
+            SELECT snapshot, ref, day, sum(coalesce(sum(amount), 0)) OVER (
+                PARTITION BY snapshot, ref ORDER BY day ROWS UNBOUNDED PRECEDING) AS paid
+            FROM visible WHERE kind = 'payment' AND ref IS NOT NULL GROUP BY snapshot, ref, day
+        ),
+        short AS (
+            SELECT snapshot, ref, any_value(billed) AS billed, arg_max(paid, day) AS paid, max(day) AS last,
+                max(day) FILTER (paid < billed) AS short
+            FROM bills JOIN payments USING (snapshot, ref) GROUP BY ALL
+        ),
+        settling AS (
+            SELECT snapshot, ref, any_value(s.paid) AS paid, CASE WHEN any_value(s.billed) IS NULL THEN any_value(last)
+                WHEN any_value(s.billed) <= 0 AND any_value(short) IS NULL THEN NULL
+                ELSE min(day) FILTER (short IS NULL OR day > short) END AS paid_on
+            FROM short s JOIN payments USING (snapshot, ref) GROUP BY ALL
         ),
         invoices AS (
-            SELECT *, billed - coalesce(paid, 0) AS owed, paid_on IS NULL OR owed > 0 AS open
-            FROM bills LEFT JOIN payments USING (snapshot, ref)
+            SELECT *, coalesce(billed, 0) - coalesce(paid, 0) AS owed,
+                owed > 0 OR (billed IS NULL AND paid_on IS NULL) AS open
+            FROM bills LEFT JOIN settling USING (snapshot, ref)
         ),
         chosen AS (
-            SELECT *, greatest(0, CASE WHEN open THEN as_of ELSE paid_on END - due) AS days_late
+            SELECT *, greatest(0, coalesce(CASE WHEN open THEN as_of ELSE paid_on END, due) - due) AS days_late
             FROM invoices WHERE due >= {start} AND due < as_of
         )
     """

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from classification.credit.advice import SCHEMA, write_advice
+from classification.credit.attribute import note_grades
 from classification.credit.decisions import decisions, read_rows
+from features.attributes import attribute_table
 from features.errors import InputError
 from features.tables.audit import open_audit
 from features.tables.person import UnknownCustomerError
@@ -71,6 +75,8 @@ def test_a22_a_decision_is_recorded_contested_and_reviewed(desk: Desk) -> None:
         ([REFUSED], REVIEWED, "max", "--decision"),
         ([REFUSED, CONTESTED], CONTESTED, "max", "--decision"),
         ([REFUSED, CONTESTED], REVIEWED, "eva", "--by"),
+        ([REFUSED, CONTESTED], REVIEWED, " Eva", "--by"),
+        ([REFUSED], replace(CONTESTED, outcome="granted"), "eva", "--outcome"),
         ([], replace(REFUSED, outcome="maybe"), "eva", "--outcome"),
         ([], replace(REFUSED, outcome="limited"), "eva", "--limit"),
         ([], replace(REFUSED, limit=5), "eva", "--limit"),
@@ -88,6 +94,44 @@ def test_what_cannot_follow_is_refused(desk: Desk, before: list[Said], said: Sai
     assert contents(desk.workspace.home) == whole
 
 
+def test_nobody_reviews_their_own_review(desk: Desk) -> None:
+    """Contested again, it takes a third person."""
+    for by, said in (("eva", REFUSED), ("eva", CONTESTED), ("max", REVIEWED), ("eva", CONTESTED)):
+        at(desk, by).say(ANNA, said, TODAY)
+    with pytest.raises(InputError, match="--by"):
+        at(desk, "max").say(ANNA, REVIEWED, TODAY)
+    assert at(desk, "ida").say(ANNA, REVIEWED, TODAY).by == "ida"
+
+
+def test_readers_never_see_a_half_written_file(desk: Desk) -> None:
+    """While others decide, every reader sees all decisions that were there before."""
+    at(desk).say(ANNA, REFUSED, TODAY)
+    seen: list[int] = []
+    with ThreadPoolExecutor(2) as pool:
+        writing = pool.submit(lambda: [at(desk).say(ANNA, REFUSED, TODAY) for _ in range(25)])
+        while not writing.done():
+            seen.append(len(decisions(desk.workspace.decisions)))
+        assert len(writing.result()) == 25
+    assert min(seen) >= 1 and len(decisions(desk.workspace.decisions)) == 26
+
+
+def test_an_objection_takes_the_noted_grade_and_a_lost_grade_is_null(desk: Desk) -> None:
+    """The attribute of the one who objects goes from the tables at once; who is given none any more has a null."""
+    ids = {name: desk.pseudonyms.of(name) for name in (ANNA, BERT)}
+    first = pa.Table.from_pylist([{"customer_id": id_, **ADVISED} for id_ in ids.values()], SCHEMA)
+    assert note_grades(desk.workspace, desk.source, first, TODAY)
+    later = TODAY + timedelta(days=30)
+    assert note_grades(desk.workspace, desk.source, first.filter(pc.equal(first["customer_id"], ids[ANNA])), later)
+
+    def grades(on: date) -> dict[str, str | None]:
+        rows = attribute_table(desk.workspace.tables, [on]).to_pylist()
+        return {row["customer_id"]: row["value"] for row in rows if row["attribute"] == "credit_grade"}
+
+    assert grades(TODAY) == {ids[ANNA]: "C", ids[BERT]: "C"} and grades(later) == {ids[ANNA]: "C", ids[BERT]: None}
+    opt_out(desk, ANNA, ["no_profiling"], False, "asked by mail", TODAY)
+    assert grades(later) == {ids[BERT]: None}
+
+
 def test_nobody_decides_about_nobody(desk: Desk) -> None:
     """And without advice the decision says so."""
     with pytest.raises(UnknownCustomerError):
@@ -99,8 +143,8 @@ def test_the_person_is_told_all_of_it(desk: Desk) -> None:
     """Advice and decisions are in what is held about it."""
     at(desk).say(ANNA, REFUSED, TODAY)
     told = document(desk, ANNA)
-    assert told["credit_advice"]["grade"] == "C" and told["credit_decisions"][0]["outcome"] == "refused"
-    assert document(desk, BERT)["credit_advice"] is None and document(desk, BERT)["credit_decisions"] == []
+    assert told["credit_advice"][0]["grade"] == "C" and told["credit_decisions"][0]["outcome"] == "refused"
+    assert document(desk, BERT)["credit_advice"] == [] == document(desk, BERT)["credit_decisions"]
 
 
 def test_an_objection_ends_advice_and_keeps_decisions(desk: Desk) -> None:

@@ -60,8 +60,8 @@ def fit_curves(
     """Curves of invoices, (n,) each. entered, left: days after the due day at which it was written, and at which it
     was settled (`paid`) or last seen open. fewest: invoices of a band, below which there are fewer bands; longest: days
     after the due day where curves end."""
-    many = max(1, min(bands, len(probability) // fewest))
-    edges = np.unique(np.quantile(probability, np.arange(1, many) / many)) if many > 1 else np.empty(0)
+    left = np.maximum(left, entered)  # paid before it was written: on the day it was
+    edges = _edges(probability, bands, fewest)
     band = np.searchsorted(edges, probability, side="right")
     first = int(min(entered.min(initial=0), 0))
     curves = [
@@ -69,6 +69,20 @@ def fit_curves(
         for k in range(len(edges) + 1)
     ]
     return Curves(edges, first, np.array(curves))
+
+
+def _edges(probability: Array, bands: int, fewest: int) -> Array:
+    """Quantiles between the bands, as far as each band then has its `fewest`: equal probabilities are of one band."""
+    many = max(1, min(bands, len(probability) // fewest))
+    kept: list[float] = []
+    order = np.sort(probability)
+    begun = 0
+    for edge in np.unique(np.quantile(probability, np.arange(1, many) / many)) if many > 1 else ():
+        at = int(np.searchsorted(order, edge, side="left"))
+        if at - begun >= fewest and len(order) - at >= fewest:
+            kept.append(float(edge))
+            begun = at
+    return np.array(kept)
 
 
 def _kaplan_meier(entered: Days, left: Days, paid: NDArray[np.bool_], first: int, longest: int) -> Array:

@@ -1,8 +1,9 @@
 """Invoices as cases: what was known of the customer on the day of each, and whether it was paid in time.
 
 The features of a case are those of its customer at the day of the invoice, computed by the kernel over a spine; what
-came on that day or later is not seen. An invoice is a case once it is decided whatever happens next: so many days
-after it was due. An earlier one would be there only if it was paid, and make payers look better than they are.
+came on that day or later is not seen, and the invoice is what that day said. An invoice is a case once it is decided
+whatever happens next: so many days after it was due. An earlier one would be there only if it was paid, and make payers
+look better than they are.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.batch import matrix, spine_table
+from features.batch import matrix, spine_table, without
 from features.catalogue import CATALOGUE
 from features.company import Company
 from features.progress import Progress, silent
 from features.receivables import invoices
 from features.spec import AnyFeature
 from features.tables.cases import CASES
+from features.tables.consents import read_consents
 from features.tables.table_source import CaseColumn, Trend
 from features.workspace import Workspace, staged
 
@@ -79,14 +81,16 @@ def columns() -> dict[str, CaseColumn]:
 def write_cases(
     workspace: Workspace, company: Company, as_of: date, late_days: int, progress: Progress = silent
 ) -> int:
-    """Write the cases that are decided at `as_of` to `workspace.arrears`, in order of time; returns how many.
+    """Write the cases that are decided at `as_of` to `workspace.arrears`, in order of time; returns how many. Who
+    objects to profiling teaches nothing.
 
     Columns: case_id (its number), customer_id, label (1: open more than `late_days` days after it was due), split
     (null), asked_on (the day of the invoice), known_on (the first day on which the label was known), due, settled
     (null: open), then `columns`.
     """
-    known = invoices(workspace.tables, company.timezone, as_of)
-    decided = known.filter(pc.less(_after(known["due"], late_days + 1), pa.scalar(as_of, pa.date32())))
+    known = invoices(workspace.tables, company.timezone, as_of, as_written=True)
+    known = without(known, read_consents(workspace.tables).no_profiling)
+    decided = known.filter(pc.less_equal(_after(known["due"], late_days + 1), pa.scalar(as_of, pa.date32())))
     decided = decided.sort_by([("invoiced", "ascending"), ("customer_id", "ascending"), ("ref", "ascending")])
     numbers = case_numbers(workspace.tables, company, decided, decided["invoiced"], progress)
     label = late(decided, late_days)

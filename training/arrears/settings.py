@@ -38,6 +38,13 @@ class ArrearsSettings(Config):
             raise FlawError(f"{', '.join(map(str, days))}", "days that rise")
         return days
 
+    @field_validator("ageing")
+    @classmethod
+    def _from_the_due_day(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        if days[0] != 0:
+            raise FlawError(f"{days[0]} as the first bound", "0: what is not due yet is a bucket of its own")
+        return days
+
 
 def load_arrears(path: Path = ARREARS, late_days: int | None = None) -> ArrearsSettings:
     """The settings; late_days: instead of those of the file."""

@@ -22,7 +22,8 @@ def own_history(share: Array, label: Array, asked: Array) -> Array:
     """P(yes), shape (m,), of cases whose customers had `asked` (m,) as their share of yes; NaN: no case so far.
 
     share, label (n,): of the training cases. The log-odds of the share with a level and a slope (Platt 1999), so that
-    the order is that of the shares; who has no history gets the rate of the training cases without one.
+    the order is that of the shares (or its reverse, where those late so far are the punctual ones now); who has no
+    history gets the rate of the training cases without one.
     """
     known = ~np.isnan(share)
     first = label[~known] if (~known).any() else label

@@ -14,7 +14,7 @@ from features.workspace import Workspace, staged, write_json
 from training.cases.encoder import Encoder, fit_encoder, tells_nothing, typed
 from training.cases.judge import Answers, Judgement, judge
 from training.cases.model import CANDIDATES, CaseModel, fit_parts
-from training.cases.plan import plan, what_is_missing
+from training.cases.plan import NO_PLAN, plan, what_is_missing
 from training.cases.portable import SCORECARD, Portable, fit_portable
 from training.cases.question import Question
 from training.cases.settings import CaseSettings
@@ -52,6 +52,8 @@ def learn(
     and judgement.json. beside: writes what else belongs to the model into its folder, from what was judged.
     """
     cases = read_cases(workspace, question)
+    if min(cases.answers()) < settings.fewest_per_class:
+        return what_is_missing(cases, NO_PLAN, settings)
     question = question.without(dict.fromkeys(_constant(cases, question), CONSTANT))
     if not question.columns:
         return "no column is left to learn from: " + "; ".join(f"{k}: {why}" for k, why in question.left_out.items())

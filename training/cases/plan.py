@@ -47,6 +47,10 @@ class Plan:
         }[self.kind]
 
 
+NO_PLAN = Plan("folds", (), ())
+"""Of cases that are too few for one."""
+
+
 def plan(cases: Cases, in_time: bool, settings: CaseSettings) -> Plan:
     """The plan of some cases; in_time: whether they stand in the order of time."""
     rows = np.arange(len(cases))

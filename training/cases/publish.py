@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import mlflow
 import pyarrow as pa
@@ -30,6 +32,8 @@ from training.cases.question import Question
 from training.cases.settings import CaseSettings
 from training.manifest import check_manifest
 
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
 _TYPES = {"number": DataType.double, "category": DataType.string, "boolean": DataType.boolean}
 
 
@@ -48,17 +52,19 @@ def publish(
     settings: CaseSettings,
     progress: Progress = silent,
     fairness: Fairness | None = None,
+    more: Mapping[str, Any] = EMPTY,
 ) -> int:
     """Log what `learn` left and register `<source>.<task>`; returns the version. Ids of cases stay behind.
 
-    fairness: what the model does to groups of cases, for the card, the summary, fairness.csv and a picture.
+    fairness: what the model does to groups of cases, for the card, the summary, fairness.csv and a picture. more: other
+    settings that made it, by their names in MLflow.
     """
     question, found = learnt.question, learnt.judgement
     with registry.open_run(question.source, f"{question.source} {question.task}"):
         progress("log to MLflow", 0, 3)
         tags = {"rung": found.rung, "verdict": card.verdict(learnt), "judged_by": found.plan}
         mlflow.set_tags(tags)
-        mlflow.log_params(registry.flat(settings.model_dump()))
+        mlflow.log_params(registry.flat({**settings.model_dump(), **more}))
         mlflow.log_params({"chosen": found.chosen, "columns": len(question.columns), "cases": len(learnt.cases)})
         mlflow.log_params({f"left_out.{name}": why for name, why in question.left_out.items()})
         mlflow.log_metrics(found.named())

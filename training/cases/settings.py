@@ -89,6 +89,13 @@ class CaseSettings(Config):
     reasons: Annotated[int, Field(ge=1)]
 
     @model_validator(mode="after")
+    def _room_to_learn(self) -> CaseSettings:
+        if self.last * (self.earlier + 1) >= 1:
+            wanted = "less than all: the first cut needs cases before it"
+            raise FlawError(f"{self.earlier + 1} cuts of {self.last:g} of the cases", wanted, at="earlier")
+        return self
+
+    @model_validator(mode="after")
     def _falling(self) -> CaseSettings:
         bounds = [grade.from_score for grade in self.grades.values()]
         if bounds != sorted(set(bounds), reverse=True) or bounds[-1] != -inf:
