@@ -156,7 +156,7 @@ def test_a22_the_commands_from_invoices_to_advice(home: Workspace, tmp_path: Pat
     graded = pq.read_table(home.arrears.grades / "2013-10-15" / "credit.parquet")
     assert len(graded) == 100 and set(graded["grade"].to_pylist()) <= set("ABCDE")
     who = graded["customer_id"][0].as_py()
-    advised = advice_of(home, {who})
+    advised = advice_of(home, who)
     model = fetch(SOURCE)
     assert advised and model and advised["version"] == model.version and advised["advice"]
     day = date(2013, 10, 15)
