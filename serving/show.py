@@ -22,7 +22,6 @@ from features.tables.sources import CustomerTable, Source
 from features.workspace import read_json
 from training import registry
 from training.evaluate import Verdict
-from training.needs import CLASSES
 from training.recipes import RECIPES
 
 
@@ -82,10 +81,9 @@ def attributes(known: Mapping[str, tuple[str, int]], source: Source) -> Table:
 def allowed(lacking: Mapping[str, str]) -> Table:
     """Which tasks the data allow, and what each other one lacks."""
     table = _table("What the data allow", "task", "meaning")
-    made = {CLASSES, *(recipe.name for recipe in RECIPES)}
     for task, lacks in lacking.items():
-        later = "" if task in made else " (not yet part of `scoring run`)"
-        table.add_row(task, f"skipped: {lacks}" if lacks else f"yes{later}")
+        by = " (by `scoring laundering`, for the role aml)" if task == "laundering" else ""
+        table.add_row(task, f"skipped: {lacks}" if lacks else f"yes{by}")
     return table
 
 
