@@ -18,7 +18,7 @@ from classification.laundering.alerts import OPEN, check_outcome, read_alerts, s
 from classification.laundering.coverage import customers_at
 from classification.laundering.page import to_html
 from classification.laundering.records import Records, open_records
-from classification.laundering.register import NOTHING, Inputs, current, grade_register, row_of, scheme_of
+from classification.laundering.register import NOTHING, Inputs, current, grade_register, merges_in, scheme_of
 from classification.laundering.report import InstitutionReport, institution_report
 from classification.laundering.reviews import Reviewed, read_acts, reviewed
 from classification.laundering.scheme import LaunderingScheme, laundering_text
@@ -79,14 +79,19 @@ class Officer:
             reviews.add_act(now, reviews.ASSESS, row["customer_id"], self.today, reason, **said)
         return reviews.needs_second(scheme, grade, row["grade"])
 
-    def confirm(self, raw_id: str, reason: str) -> str:
-        """Confirm, as a second person, the assessment of a customer that waits for one; returns its grade."""
+    def confirm(self, raw_id: str, grade: str, reason: str) -> None:
+        """Confirm, as a second person, the assessment of a customer that waits for one; grade: what it says.
+
+        Raises InputError where none waits, for the person who made it, for another grade, and where the customer came
+        to the highest grade, or news came, after what the first person saw.
+        """
         with self.records.changing() as now:
             row, scheme = self._row(now, raw_id)
             mine = self._reviewed(now, scheme).get(row["customer_id"], Reviewed())
-            waiting = reviews.check_confirms(mine, now.by)
+            waiting = reviews.check_confirms(mine, now.by, grade)
+            if row["grade"] == scheme.top:
+                reviews.check_saw(scheme, waiting, row["since"], row["signal"])
             reviews.add_act(now, reviews.CONFIRM, row["customer_id"], self.today, reason, refers=waiting.id)
-        return waiting.grade
 
     def diligence(self, raw_id: str, kind: str, on: date | None, reason: str) -> None:
         """Note that due diligence was done, of which kind, and on which day."""
@@ -145,15 +150,14 @@ class Officer:
     def _row(self, now: Records, raw_id: str) -> tuple[Row, LaunderingScheme]:
         """A customer's row as it stands today, and the scheme."""
         id_ = self.pseudonyms.of(raw_id)
-        register = now.register()
-        mine = row_of(register, read_merges(self.workspace.tables).get(id_, id_))
-        if mine is None:
+        customer = read_merges(self.workspace.tables).get(id_, id_)
+        rows = current(now, self.workspace, self.today, customer)
+        if not rows.num_rows:
             raise unknown_customer(self.workspace.laundering)
-        one = register.filter(pc.equal(register["customer_id"], mine["customer_id"]))
-        return current(now, self.workspace, self.today, one).to_pylist()[0], scheme_of(register)
+        return rows.to_pylist()[0], scheme_of(rows)
 
     def _reviewed(self, now: Records, scheme: LaunderingScheme) -> dict[str, Reviewed]:
-        return reviewed(read_acts(now), scheme, read_merges(self.workspace.tables))
+        return reviewed(read_acts(now), scheme, merges_in(now.register(), read_merges(self.workspace.tables)))
 
     def _alerts(self, now: Records) -> list[Row]:
         """Every alert with its state, under the customer that its id is merged with."""

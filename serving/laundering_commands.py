@@ -128,14 +128,15 @@ def assess(
 @app.command()
 def confirm(
     customer: CustomerArgument,
+    grade: GradeOption,
     reason: ReasonOption,
     source: SourceOption = "sample",
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:
-    """A second person confirms the last assessment of a customer."""
+    """A second person confirms the last assessment of a customer, and says its grade."""
     with _officer(source, home, by) as (_, officer):
-        grade = officer.confirm(customer, reason)
+        officer.confirm(customer, grade, reason)
     out.print(f"Confirmed: {grade}.", markup=False)
 
 

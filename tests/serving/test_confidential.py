@@ -115,7 +115,7 @@ def test_without_the_key_there_is_no_answer(worked: Worked, monkeypatch: pytest.
     monkeypatch.setenv(KEY_VARIABLE, "another key, as long as the right one, which opens nothing")
     where = ["--source", "sample", "--home", str(desk.workspace.home)]
     asked = {
-        "show": [who], "assess": [who, "--grade", "L", "--reason", "x"], "confirm": [who, "--reason", "x"],
+        "show": [who], "assess": [who, "--grade", "L", "--reason", "x"], "confirm": [who, "--grade", "L", "--reason", "x"],
         "diligence": [who, "--kind", "enhanced", "--reason", "x"], "alerts": [], "due": [],
         "decide": ["1", "--outcome", "cleared", "--reason", "x"], "report": ["--to", os.devnull], "grade": [],
     }  # fmt: skip

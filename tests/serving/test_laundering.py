@@ -40,7 +40,7 @@ def work(desk: Desk) -> Officer:
     bert = desk.pseudonyms.of(BERT)
     eva.grade(CURRENT, TODAY, Inputs(found(finding(bert, -250, -240))))
     assert eva.assess(BERT, "H", "a shell company")
-    assert tom.confirm(BERT, "agreed") == "H"
+    tom.confirm(BERT, "H", "agreed")
     eva.diligence(BERT, "enhanced", TODAY - timedelta(days=3), "visited")
     tom.decide(1, "reported", "sent on")
     return eva
@@ -72,7 +72,7 @@ def test_what_an_officer_gets_wrong_is_a_letter(desk: Desk) -> None:
         (lambda: eva.show("nobody-0009"), "nothing of a customer of that id"),
         (lambda: eva.assess(BERT, "X", "x"), "one of H, M, L"),
         (lambda: eva.assess(BERT, "L", " "), "--reason"),
-        (lambda: eva.confirm(BERT, "again"), "no assessment that waits"),
+        (lambda: eva.confirm(BERT, "H", "again"), "no assessment that waits"),
         (lambda: eva.diligence(BERT, "deep", None, "x"), "simplified, standard, enhanced"),
         (lambda: eva.diligence(BERT, "standard", TODAY + timedelta(days=1), "x"), "a day up to"),
         (lambda: eva.decide(1, "ignored", "x"), "reported, cleared, monitor"),
@@ -82,7 +82,9 @@ def test_what_an_officer_gets_wrong_is_a_letter(desk: Desk) -> None:
             wrong()
     assert eva.assess(BERT, "L", "harmless")
     with pytest.raises(InputError, match="a second person"):
-        eva.confirm(BERT, "I am sure")
+        eva.confirm(BERT, "L", "I am sure")
+    with pytest.raises(InputError, match="L, as was assessed last, by eva"):
+        officer_of(desk, "tom").confirm(BERT, "M", "agreed")
 
 
 def test_a_person_is_told_the_same_with_and_without_laundering_records(tmp_path: Path, pseudonyms: Pseudonyms) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from classification.laundering.alerts import ALERTS, FOUND, counting, merge_findings, read_alerts
 from classification.laundering.page import to_html
-from classification.laundering.register import Inputs
+from classification.laundering.register import Inputs, current
 from classification.laundering.report import institution_report
 from classification.laundering.reviews import add_act
 from features.errors import InputError
@@ -128,6 +128,42 @@ def test_a_merged_customer_keeps_its_first_day_and_its_reviews(tmp_path: Path) -
     pq.write_table(pa.table([[CARL], [FAY]], schema=MERGES), workspace.tables / FILE)
     row = run(workspace)[FAY]
     assert (row["grade"], row["ground"]) == ("M", "review")
+
+
+def merge(workspace: Workspace, one: str, other: str) -> None:
+    pq.write_table(pa.table([[one], [other]], schema=MERGES), workspace.tables / FILE)
+
+
+RISKY = {**SAFE, "pep": "yes", "country": "FR"}
+
+
+def test_a25_no_review_speaks_for_who_is_merged_after_it(tmp_path: Path) -> None:
+    """Anna's review, of a foreign politically exposed person, knew nothing of Bert's two reports; nor does it release
+    Bert when they are over a year old. One that sees them does."""
+    reports = [happened(BERT, "suspicious_report", days_later(-days)) for days in (50, 51)]
+    workspace = write_tables(tmp_path, reports, {ANNA: RISKY, BERT: SAFE})
+    say(workspace, ANNA, run(workspace, days_later(-30))[ANNA], days_later(-28))
+    merge(workspace, ANNA, BERT)
+    assert current(records_of(workspace), workspace, DAY, BERT)["grade"].to_pylist() == ["H"]
+    assert current(records_of(workspace), workspace, DAY, ANNA)["grade"].to_pylist() == ["L"]
+    write_tables(tmp_path, reports, {BERT: SAFE})
+    for days, ground in ((0, "highest:repeated_reports"), (1, "highest:repeated_reports"), (400, "held")):
+        row = run(workspace, days_later(days))[BERT]
+        assert (row["grade"], row["ground"]) == ("H", ground)
+    say(workspace, BERT, row, days_later(401))
+    assert run(workspace, days_later(402))[BERT]["ground"] == "review"
+
+
+def test_a25_the_highest_grade_survives_a_merge(tmp_path: Path) -> None:
+    """Held under its id, it is held under its survivor, a new customer or one of a lower grade, since the same day."""
+    reports = [happened(ANNA, "suspicious_report", days_later(-days)) for days in (350, 351)]
+    for other in ({}, {BERT: SAFE}):
+        workspace = write_tables(tmp_path / str(len(other)), reports, {ANNA: SAFE, **other})
+        assert run(workspace, days_later(-30))[ANNA]["grade"] == "H"
+        moved = [event | {"customer_id": BERT} for event in reports]
+        merge(write_tables(tmp_path / str(len(other)), moved, {BERT: SAFE}), ANNA, BERT)
+        row = run(workspace, days_later(100))[BERT]
+        assert (row["ground"], row["since"], row["graded_on"]) == ("held", days_later(-30), days_later(-30))
 
 
 def finding(who: str, first: int, last: int, typology: str = "fan_in", **said: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from classification.laundering.reviews import (
     Reviewed,
     add_act,
     check_confirms,
+    check_saw,
     holds,
     needs_second,
     read_acts,
@@ -78,13 +79,13 @@ def test_a24_the_second_person_is_another_one() -> None:
     for name in ("Eva Adler", " eva  adler "):
         assert standing([*said, confirm(2, 1, by=name)], system="M")["grade"] == "M"
         with pytest.raises(InputError, match="a second person"):
-            check_confirms(reviewed(said, SCHEME, {})[ANNA], name)
-    assert check_confirms(reviewed(said, SCHEME, {})[ANNA], "Tom").id == 1
+            check_confirms(reviewed(said, SCHEME, {})[ANNA], name, "L")
+    assert check_confirms(reviewed(said, SCHEME, {})[ANNA], "Tom", "L").id == 1
     again = [*said, assess(2, "M", "M", by="Ina")]
     assert standing([*again, confirm(3, 1)], system="M")["waits"]
     for nothing in (Reviewed(), reviewed([*said, confirm(2, 1)], SCHEME, {})[ANNA]):
         with pytest.raises(InputError, match="no assessment"):
-            check_confirms(nothing, "Tom")
+            check_confirms(nothing, "Tom", "L")
 
 
 def test_a24_a_pending_assessment_leaves_the_one_before_it() -> None:
@@ -116,6 +117,23 @@ def test_a25_nobody_leaves_the_highest_grade_without_a_review() -> None:
     done = [*waits, confirm(2, 1, day=days_later(6))]
     assert standing(done, earlier=("H", DAY), day=days_later(30))["grade"] == "L"
     assert standing(done, earlier=("H", days_later(7)), day=days_later(30))["grade"] == "H"  # an older review
+
+
+def test_a25_a_review_of_what_came_before_releases_nobody() -> None:
+    """Said by a register from before the highest grade, or before news, it does not lower, whenever it is confirmed;
+    said of a grade that a person gave, it does, though no register came between."""
+    stale = [assess(1, "L", "M", day=days_later(2)), confirm(2, 1, day=days_later(12))]
+    assert standing(stale, earlier=("H", days_later(10)), day=days_later(30))["ground"] == "held"
+    fresh = [assess(1, "L", "H", day=days_later(2)), confirm(2, 1, day=days_later(12))]
+    assert standing(fresh, earlier=("H", DAY), day=days_later(30))["ground"] == "review"
+    assert standing(fresh, earlier=("H", DAY), day=days_later(30), signal=days_later(5))["ground"] == "held"
+    assert standing(fresh, earlier=("H", days_later(1)), day=days_later(30))["ground"] == "review"
+    review = reviewed(stale[:1], SCHEME, {})[ANNA].pending
+    assert review is not None
+    check_saw(SCHEME, review, DAY, days_later(-1))
+    for since, signal in ((days_later(10), None), (DAY, DAY)):
+        with pytest.raises(InputError, match="Assess the customer anew"):
+            check_saw(SCHEME, review, since, signal)
 
 
 @pytest.mark.parametrize(("grade", "days"), [("H", 182), ("M", 364), ("L", 728)])
