@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from classification.laundering.alerts import ALERTS, FOUND, counting, merge_findings, read_alerts
+from classification.laundering.alerts import ALERTS, FOUND, counting, decided_until, merge_findings, read_alerts
 from classification.laundering.page import to_html
 from classification.laundering.register import Inputs, current
 from classification.laundering.report import institution_report
@@ -191,11 +191,26 @@ def test_an_alert_is_told_once() -> None:
 
 
 def test_what_follows_a_decided_alert_alerts_again() -> None:
-    """A decided alert keeps its days, so that findings which wander on come free of it."""
+    """A decided alert keeps its days; a finding is the same only when more than half of its days are among them. What
+    is open grows, though a decided one has a day of it, too."""
     alerts, _ = merge_findings(ALERTS.empty_table(), found(finding(ANNA, -20, -10)), {}, DAY, {})
-    alerts, new = merge_findings(alerts, found(finding(ANNA, -10, -1)), {1: "cleared"}, DAY, {})
+    alerts, new = merge_findings(alerts, found(finding(ANNA, -14, -8)), {1: "cleared"}, DAY, {})
     assert new == 0 and alerts["last_day"].to_pylist() == [days_later(-10)]
-    assert merge_findings(alerts, found(finding(ANNA, -9, 0)), {1: "cleared"}, DAY, {})[1] == 1
+    assert merge_findings(alerts, found(finding(ANNA, -13, -6)), {1: "cleared"}, DAY, {})[1] == 1
+    alerts, new = merge_findings(alerts, found(finding(ANNA, -10, 19)), {1: "cleared"}, DAY, {})
+    assert new == 1 and decided_until(alerts, {1: "cleared"}) == {(ANNA, "fan_in"): days_later(-10)}
+    alerts, new = merge_findings(alerts, found(finding(ANNA, -11, 20)), {1: "cleared"}, DAY, {})
+    assert new == 0 and alerts["last_day"].to_pylist() == [days_later(-10), days_later(20)]
+
+
+def test_a_decision_counts_in_a_run_of_its_own_day(tmp_path: Path) -> None:
+    """An alert that was cleared on the day raises no more when the day is graded again; nor does it grow then."""
+    workspace = write_tables(tmp_path, EVENTS, PEOPLE)
+    assert run(workspace, inputs=Inputs(found(finding(ANNA, -30, -10))))[ANNA]["grade"] == "M"
+    with records_of(workspace).changing() as now:
+        add_act(now, "outcome", ANNA, DAY, "nothing in it", refers=1, kind="cleared")
+    assert run(workspace, inputs=Inputs(found(finding(ANNA, -28, -8))))[ANNA]["grade"] == "L"
+    assert read_alerts(records_of(workspace))["last_day"].to_pylist() == [days_later(-10)]
 
 
 def test_a25_repeated_alerts_count_within_their_days_unless_they_are_cleared() -> None:
