@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classification.laundering import reviews
-from classification.laundering.alerts import OPEN, check_outcome, read_alerts, states
+from classification.laundering.alerts import OPEN, check_outcome, decided_until, read_alerts, states
 from classification.laundering.coverage import customers_at
 from classification.laundering.page import to_html
 from classification.laundering.records import Records, open_records
@@ -26,6 +26,7 @@ from features.company import Company
 from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.audit import this_user
+from features.tables.ingest import data_end
 from features.tables.merges import read_merges
 from features.tables.person import own_ids, unknown_customer
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
@@ -38,7 +39,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Officer:
-    """A person of the role at work. today: the company's day; timezone: the company's."""
+    """A person of the role at work. today: the company's day; until: the end of the data."""
 
     workspace: Workspace
     pseudonyms: Pseudonyms
@@ -46,11 +47,27 @@ class Officer:
     company: Company
     title: str
     today: date
+    until: date
 
     def grade(self, scheme: str, on: date, inputs: Inputs = NOTHING, progress: Progress = silent) -> pa.Table:
-        """Everybody graded at a day, by a scheme's version or file; returns the register."""
+        """Everybody graded at a day, by a scheme's version or file; returns the register.
+
+        Raises InputError for a day after the end of the data: what happens until then is not known yet.
+        """
+        if on > self.until:
+            raise InputError("--on", str(on), f"a day up to {self.until}, the end of the data")
         text = laundering_text(scheme)
         return grade_register(self.records, self.workspace, self.company, text, on, inputs, progress)
+
+    def decided(self) -> dict[tuple[str, str], date]:
+        """(customer, typology) → the last day of its alerts that are decided: what is looked for begins after it."""
+        alerts = read_alerts(self.records, read_merges(self.workspace.tables))
+        return decided_until(alerts, reviews.outcomes(read_acts(self.records)))
+
+    def note(self, action: str, **said: Any) -> None:
+        """Note in the log what is done with the key of the role. Raises InputError for another key."""
+        with self.records.changing() as now:
+            now.note(action, **said)
 
     def show(self, raw_id: str) -> tuple[Row, LaunderingScheme, list[reviews.Act], list[Row]]:
         """A customer's row with its evidence, the scheme, the acts and the alerts of it; the log notes the look.
@@ -131,9 +148,9 @@ class Officer:
         found = found.filter(pc.or_(pc.or_(soon, found["waits"]), enhanced))
         return list(found.sort_by([("review_due", "ascending"), ("customer_id", "ascending")]).to_pylist())
 
-    def ungraded(self, on: date) -> list[str]:
-        """The pseudonyms of customers known at a day who are not in the last register: they came after it."""
-        there = customers_at(self.workspace.tables, self.company.timezone, on)
+    def ungraded(self) -> list[str]:
+        """The pseudonyms of customers who are not in the last register: they came after it."""
+        there = customers_at(self.workspace.tables, self.company.timezone, self.until)
         return sorted(there - frozenset(self.records.register()["customer_id"].to_pylist()))
 
     def report(self) -> tuple[InstitutionReport, str]:
@@ -175,4 +192,5 @@ def open_officer(job: Job, by: str | None = None) -> Officer:
     check_same_key(pseudonyms, report["key"], job.workspace.tables)
     records = open_records(job.workspace, by or this_user())
     company = Company.from_json(report["company"])
-    return Officer(job.workspace, pseudonyms, records, company, job.source.title, job.source.today())
+    today, until = job.source.today(), data_end(report)
+    return Officer(job.workspace, pseudonyms, records, company, job.source.title, today, until)

@@ -56,13 +56,11 @@ def grade(
     """Grade every customer by factors, events, transfers and the model that is live; keep the register of the day."""
     from classification.laundering.inputs import inputs_at
     from classification.laundering.scheme import CURRENT
-    from features.tables.ingest import data_end
     from features.transfers.settings import load_typologies
 
     with _officer(source, home, by) as (job, officer):
-        day = as_day(on) or data_end(job.report())
-        tables, typologies = job.workspace.tables, load_typologies()
-        inputs = inputs_at(tables, officer.company, job.source.name, day, typologies)
+        day, tables = as_day(on) or officer.until, job.workspace.tables
+        inputs = inputs_at(tables, officer.company, job.source.name, day, load_typologies(), officer.decided())
         found = officer.grade(scheme or CURRENT, day, inputs, job.progress)
     counts = found.group_by("grade").aggregate([([], "count_all")]).sort_by("grade")
     _print(["grade", "customers"], [[row["grade"], f"{row['count_all']:,}"] for row in counts.to_pylist()])
@@ -187,11 +185,9 @@ def decide(
 def due(source: SourceOption = "sample", home: HomeOption = None, within: DaysOption = 30, by: ByOption = None) -> None:
     """Reviews that are due or overdue, assessments that wait for a second person, due diligence that is lacking; and
     how many customers have come since the last register."""
-    from features.tables.ingest import data_end
-
-    with _officer(source, home, by) as (job, officer):
+    with _officer(source, home, by) as (_, officer):
         rows = officer.due(within)
-        came = officer.ungraded(data_end(job.report()))
+        came = officer.ungraded()
         names = officer.names({row["customer_id"] for row in rows})
     columns = ("customer_id", "grade", "review_due", "overdue", "waits", "due_diligence", "diligence_done")
     _list("customers to look at", columns, rows, names)

@@ -85,7 +85,7 @@ def grade_register(
             raise InputError("--on", str(on), f"a day from {days[-1]} on, that of the last register")
         before = [day for day in days if day < on]
         acts = read_acts(now, on)
-        counts, new = _alerts(now, scheme, on, inputs.findings, outcomes(acts), under)
+        counts, new = _alerts(now, scheme, on, inputs.findings, under)
         known = known_at(workspace.tables, company, scheme, on, counts, progress)
         old = _earlier(now.register(before[-1]) if before else None, scheme, known.ids, on, under)
         signal = _later(known, read_alerts(now, under), old)
@@ -133,15 +133,18 @@ def _alerts(
     scheme: LaunderingScheme,
     on: date,
     findings: pa.Table | None,
-    decided: Mapping[int, str],
     under: Mapping[str, str],
 ) -> tuple[dict[str, dict[str, int]], int]:
-    """Take in findings; upgrade → customer → how many alerts count, and how many alerts are new."""
+    """Take in findings; upgrade → customer → how many alerts count, by what persons decided of them up to and
+    including the day, and how many alerts are new."""
     new = 0
     if findings is not None:
-        merged, new = merge_findings(records.read(found_alerts.ENTRY, ALERTS), findings, decided, on, under)
+        merged, new = merge_findings(
+            records.read(found_alerts.ENTRY, ALERTS), findings, outcomes(read_acts(records)), on, under
+        )
         records.write(found_alerts.ENTRY, merged)
     alerts = read_alerts(records, under)
+    decided = outcomes(read_acts(records, on + timedelta(days=1)))
     asked = {name: each for name, each in scheme.upgrades.items() if each.kind == ALERT}
     return {name: counting(alerts, decided, on, each.within_days) for name, each in asked.items()}, new
 

@@ -47,7 +47,7 @@ Act = dict[str, Any]
 
 @dataclass(frozen=True)
 class Review:
-    """An assessment, said on the day `said`. counted: the day from which its grade counts, None: not yet; confirmed: the
+    """An assessment. said: the day of it; counted: the day from which its grade counts, None: not yet; confirmed: the
     day on which a second person confirmed it."""
 
     id: int

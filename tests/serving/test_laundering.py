@@ -26,7 +26,7 @@ TODAY = date(2026, 4, 10)
 
 def officer_of(desk: Desk, by: str = "eva", today: date = TODAY) -> Officer:
     records = Records(desk.workspace.laundering, bytes(32), by)
-    return Officer(desk.workspace, desk.pseudonyms, records, Company(), "A bank", today)
+    return Officer(desk.workspace, desk.pseudonyms, records, Company(), "A bank", today, TODAY + timedelta(days=1))
 
 
 @pytest.fixture
@@ -69,6 +69,7 @@ def test_what_an_officer_gets_wrong_is_a_letter(desk: Desk) -> None:
         eva.show(BERT)
     work(desk)
     for wrong, letter in (
+        (lambda: eva.grade(CURRENT, TODAY + timedelta(days=2)), "a day up to 2026-04-11, the end of the data"),
         (lambda: eva.show("nobody-0009"), "nothing of a customer of that id"),
         (lambda: eva.assess(BERT, "X", "x"), "one of H, M, L"),
         (lambda: eva.assess(BERT, "L", " "), "--reason"),
