@@ -135,9 +135,12 @@ def test_a23_no_short_way_to_the_lowest_grade_above_the_assets(kind: str, assets
     "texts",
     [
         {"onboarding": "video"}, {"onboarding": "agent"}, {"onboarding": None}, {"cash_share": "high"}, {"pep": "yes"},
+        {"cash_share": None}, {"cash_share": "a lot"}, {"pep": None}, {"pep": "Yes"},
+        {"country": None}, {"country": "PL"},
     ],
 )  # fmt: skip
 def test_a23_no_short_way_for_who_came_from_afar_or_with_cash(texts: dict[str, str | None]) -> None:
+    """Nor for whom it is not known."""
     assert graded(rules=STRICT) == ("L", "lowest:public_body")
     assert graded(texts=texts, rules=STRICT)[0] == "M"
 
