@@ -13,6 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from features.errors import InputError
 from serving.options import HomeOption, SourceOption, as_day, open_job, out
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ KindOption = Annotated[str, typer.Option("--kind", help="simplified, standard or
 OutcomeOption = Annotated[str, typer.Option("--outcome", help="reported, cleared or monitor")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="why; it stays in the sealed records")]
 ByOption = Annotated[str | None, typer.Option("--by", help="who acts or looks; by default the user of this computer")]
-DaysOption = Annotated[int, typer.Option("--within", min=0, help="days within which a review is due")]
+DaysOption = Annotated[int, typer.Option("--within", min=0, max=36_500, help="days within which a review is due")]
 AllOption = Annotated[bool, typer.Option("--all", help="also those that are decided")]
 ToOption = Annotated[Path, typer.Option("--to", help="the file of the page, for its owner only")]
 
@@ -202,12 +203,27 @@ def report(to: ToOption, source: SourceOption = "sample", home: HomeOption = Non
 
     with _officer(source, home, by) as (_, officer):
         found, page = officer.report()
-    to.unlink(missing_ok=True)
-    with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(page)
+    write_for_owner(to, page)
     for line in headlines(found):
         out.print(line, markup=False, soft_wrap=True)
     out.print(f"\nReport: {to}", markup=False, soft_wrap=True)
+
+
+def write_for_owner(to: Path, page: str) -> None:
+    """A file for its owner only, whole or not at all, in place of the file that is there.
+
+    Raises InputError where something else is there, as a link or a device, and where the folder is not.
+    """
+    if to.is_symlink() or (to.exists() and not to.is_file()) or not to.parent.is_dir():
+        found = "no folder to put it into" if not to.parent.is_dir() else "something else than a file"
+        raise InputError(to, found, "the name of a new file, or of a file to replace")
+    new = to.with_name(f".{to.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(page)
+        new.replace(to)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -64,7 +64,8 @@ class Review:
 @dataclass(frozen=True)
 class Reviewed:
     """What persons decided about one customer. standing: the assessment that counts; last: the last one, also where it
-    waits for a second person; reviewed: the day of the last confirmed one; diligence: the last, its kind and day."""
+    waits for a second person; reviewed: the day of the last confirmed one; diligence: that of the latest day on which
+    some was done, its kind and day."""
 
     standing: Review | None = None
     last: Review | None = None
@@ -93,7 +94,7 @@ def reviewed(acts: Iterable[Act], scheme: LaunderingScheme, under: Mapping[str, 
             found[customer] = _assessed(mine, act, scheme)
         elif act["act"] == CONFIRM and mine.last and mine.last.id == act["refers"]:
             found[customer] = _confirmed(mine, act)
-        elif act["act"] == DILIGENT:
+        elif act["act"] == DILIGENT and (mine.diligence is None or act["on"] >= mine.diligence[1]):
             found[customer] = replace(mine, diligence=(act["kind"], act["on"]))
     return found
 

@@ -18,6 +18,7 @@ from serving.access import document
 from serving.desk import Desk
 from serving.forgetting import forget
 from serving.laundering import Officer
+from serving.laundering_commands import write_for_owner
 from tests.classification.laundering.test_register import finding, found
 from tests.small_world import ANNA, BERT, small_world
 
@@ -115,6 +116,21 @@ def test_a_forgotten_customer_is_in_the_registers_of_before_only(desk: Desk) -> 
     assert report.coverage.gone == 1 and report.coverage.whole
     after = eva.grade(CURRENT, TODAY + timedelta(days=1))
     assert desk.pseudonyms.of(BERT) not in after["customer_id"].to_pylist()
+
+
+def test_the_page_is_for_its_owner_and_replaces_files_only(tmp_path: Path) -> None:
+    """Whatever was to be read before; not what a link leads to, no device, and nothing beside it stays."""
+    kept, link, page = tmp_path / "kept.txt", tmp_path / "link.html", tmp_path / "page.html"
+    kept.write_text("precious")
+    link.symlink_to(kept)
+    page.write_text("of last month")
+    for each in (page, tmp_path / "new.html"):
+        write_for_owner(each, "grades")
+        assert each.read_text() == "grades" and each.stat().st_mode & 0o777 == 0o600
+    for each in (link, tmp_path, Path("/dev/null"), tmp_path / "none" / "page.html"):
+        with pytest.raises(InputError, match="the name of a new file"):
+            write_for_owner(each, "grades")
+    assert kept.read_text() == "precious" and len(list(tmp_path.iterdir())) == 4
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:

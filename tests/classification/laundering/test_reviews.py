@@ -158,16 +158,17 @@ def test_a24_a_raised_customer_is_due_on_the_day_it_is_raised_at_the_latest_inte
 
 
 def test_a24_due_diligence_follows_from_the_grade() -> None:
-    """High asks enhanced, low simplified; more than asked is enough, less is not; the last one counts."""
+    """High asks enhanced, low simplified; more than asked is enough, less is not; the one of the latest day counts, of
+    one day the last that was noted."""
     for system, asked in (("H", "enhanced"), ("M", "standard"), ("L", "simplified")):
         assert standing([], system=system)["due_diligence"] == asked and standing([], system=system)["diligence_lacks"]
     for kind, lacks in (("simplified", True), ("standard", False), ("enhanced", False)):
         assert standing([act(1, "diligence", kind=kind)], system="M")["diligence_lacks"] == lacks
     two = [act(1, "diligence", kind="enhanced"), act(2, "diligence", kind="simplified", on=days_later(3))]
-    found = standing(two, system="M")
-    assert (found["diligence_done"], found["diligence_on"]) == ("simplified", days_later(3)) and found[
-        "diligence_lacks"
-    ]
+    for acts in (two, two[::-1], [act(3, "diligence", kind="enhanced", on=days_later(3)), *two]):
+        found = standing(acts, system="M")
+        assert (found["diligence_done"], found["diligence_on"]) == ("simplified", days_later(3))
+        assert found["diligence_lacks"]
 
 
 def test_acts_are_numbered_kept_and_cut_at_a_day(tmp_path: Path) -> None:
