@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,8 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from features.errors import InputError
-from serving.options import HomeOption, SourceOption, as_day, open_job, out
+from serving.options import HomeOption, SourceOption, as_day, open_job, out, write_for_owner
 
 if TYPE_CHECKING:
     from serving.laundering import Officer
@@ -207,23 +205,6 @@ def report(to: ToOption, source: SourceOption = "sample", home: HomeOption = Non
     for line in headlines(found):
         out.print(line, markup=False, soft_wrap=True)
     out.print(f"\nReport: {to}", markup=False, soft_wrap=True)
-
-
-def write_for_owner(to: Path, page: str) -> None:
-    """A file for its owner only, whole or not at all, in place of the file that is there.
-
-    Raises InputError where something else is there, as a link or a device, and where the folder is not.
-    """
-    if to.is_symlink() or (to.exists() and not to.is_file()) or not to.parent.is_dir():
-        found = "no folder to put it into" if not to.parent.is_dir() else "something else than a file"
-        raise InputError(to, found, "the name of a new file, or of a file to replace")
-    new = to.with_name(f".{to.name}.{os.getpid()}.new")
-    try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(page)
-        new.replace(to)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 @contextmanager

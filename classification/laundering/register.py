@@ -122,12 +122,6 @@ def merges_in(register: pa.Table, under: Mapping[str, str]) -> dict[str, str]:
     return {id_: under[id_] for id_, mine in zip(under, own, strict=True) if not mine}
 
 
-def row_of(register: pa.Table, customer: str) -> dict[str, Any] | None:
-    """A customer's row; None for one who is not in the register."""
-    rows = register.filter(pc.equal(register["customer_id"], customer)).to_pylist()
-    return rows[0] if rows else None
-
-
 def _alerts(
     records: Records,
     scheme: LaunderingScheme,

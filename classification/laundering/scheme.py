@@ -1,8 +1,7 @@
 """The laundering scheme: configs/schemes/laundering/<version>.yaml, an institution's own rules within the law's.
 
-A scheme is refused that lacks what the law asks of weights, bands, dates and due diligence (below) and of conditions
-(`classification.laundering.required`); whether texts mean what their titles say, it cannot tell. Figures marked † in
-`docs/laundering.md` are conventions.
+What lacks the law's weights, bands, dates, due diligence (below) or conditions (`required`) is refused; whether a text
+means what its title says is not known. Figures marked † in `docs/laundering.md` are conventions.
 """
 
 from __future__ import annotations

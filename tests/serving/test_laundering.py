@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from serving.access import document
 from serving.desk import Desk
 from serving.forgetting import forget
 from serving.laundering import Officer
-from serving.laundering_commands import write_for_owner
+from serving.options import write_for_owner
+from tests.classification.laundering.bank import days_later
 from tests.classification.laundering.test_register import finding, found
 from tests.small_world import ANNA, BERT, small_world
 
@@ -87,6 +89,18 @@ def test_what_an_officer_gets_wrong_is_a_letter(desk: Desk) -> None:
         eva.confirm(BERT, "L", "I am sure")
     with pytest.raises(InputError, match="L, as was assessed last, by eva"):
         officer_of(desk, "tom").confirm(BERT, "M", "agreed")
+
+
+def test_whoever_uses_the_key_is_in_the_log_and_another_key_opens_nothing(desk: Desk) -> None:
+    """Also where nobody is looked at, as when patterns are counted or a ranking is learnt."""
+    eva = work(desk)
+    eva.note("typologies", as_of=TODAY)
+    assert eva.records.read("log", LOG).to_pylist()[-1]["action"] == "typologies"
+    assert eva.decided() == {(desk.pseudonyms.of(BERT), "fan_in"): days_later(-240)}
+    other = replace(eva, records=Records(desk.workspace.laundering, bytes(range(32)), "eva"))
+    for act in (lambda: other.note("train"), other.decided):
+        with pytest.raises(InputError, match="does not open"):
+            act()
 
 
 def test_a_person_is_told_the_same_with_and_without_laundering_records(tmp_path: Path, pseudonyms: Pseudonyms) -> None:
