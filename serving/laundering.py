@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from classification.laundering import reviews
-from classification.laundering.alerts import OPEN, check_outcome, read_alerts, states
+from classification.laundering.alerts import OPEN, check_outcome, decided_until, read_alerts, states
 from classification.laundering.coverage import customers_at
 from classification.laundering.page import to_html
 from classification.laundering.records import Records, open_records
-from classification.laundering.register import NOTHING, Inputs, current, grade_register, row_of, scheme_of
+from classification.laundering.register import NOTHING, Inputs, current, grade_register, merges_in, scheme_of
 from classification.laundering.report import InstitutionReport, institution_report
 from classification.laundering.reviews import Reviewed, read_acts, reviewed
 from classification.laundering.scheme import LaunderingScheme, laundering_text
@@ -26,6 +26,7 @@ from features.company import Company
 from features.errors import InputError
 from features.progress import Progress, silent
 from features.tables.audit import this_user
+from features.tables.ingest import data_end
 from features.tables.merges import read_merges
 from features.tables.person import own_ids, unknown_customer
 from features.tables.privacy import Pseudonyms, check_same_key, load_pseudonyms
@@ -38,7 +39,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Officer:
-    """A person of the role at work. today: the company's day; timezone: the company's."""
+    """A person of the role at work. today: the company's day; until: the end of the data."""
 
     workspace: Workspace
     pseudonyms: Pseudonyms
@@ -46,11 +47,27 @@ class Officer:
     company: Company
     title: str
     today: date
+    until: date
 
     def grade(self, scheme: str, on: date, inputs: Inputs = NOTHING, progress: Progress = silent) -> pa.Table:
-        """Everybody graded at a day, by a scheme's version or file; returns the register."""
+        """Everybody graded at a day, by a scheme's version or file; returns the register.
+
+        Raises InputError for a day after the end of the data: what happens until then is not known yet.
+        """
+        if on > self.until:
+            raise InputError("--on", str(on), f"a day up to {self.until}, the end of the data")
         text = laundering_text(scheme)
         return grade_register(self.records, self.workspace, self.company, text, on, inputs, progress)
+
+    def decided(self) -> dict[tuple[str, str], date]:
+        """(customer, typology) → the last day of its alerts that are decided: what is looked for begins after it."""
+        alerts = read_alerts(self.records, read_merges(self.workspace.tables))
+        return decided_until(alerts, reviews.outcomes(read_acts(self.records)))
+
+    def note(self, action: str, **said: Any) -> None:
+        """Note in the log what is done with the key of the role. Raises InputError for another key."""
+        with self.records.changing() as now:
+            now.note(action, **said)
 
     def show(self, raw_id: str) -> tuple[Row, LaunderingScheme, list[reviews.Act], list[Row]]:
         """A customer's row with its evidence, the scheme, the acts and the alerts of it; the log notes the look.
@@ -79,14 +96,19 @@ class Officer:
             reviews.add_act(now, reviews.ASSESS, row["customer_id"], self.today, reason, **said)
         return reviews.needs_second(scheme, grade, row["grade"])
 
-    def confirm(self, raw_id: str, reason: str) -> str:
-        """Confirm, as a second person, the assessment of a customer that waits for one; returns its grade."""
+    def confirm(self, raw_id: str, grade: str, reason: str) -> None:
+        """Confirm, as a second person, the assessment of a customer that waits for one; grade: what it says.
+
+        Raises InputError where none waits, for the person who made it, for another grade, and where the customer came
+        to the highest grade, or news came, after what the first person saw.
+        """
         with self.records.changing() as now:
             row, scheme = self._row(now, raw_id)
             mine = self._reviewed(now, scheme).get(row["customer_id"], Reviewed())
-            waiting = reviews.check_confirms(mine, now.by)
+            waiting = reviews.check_confirms(mine, now.by, grade)
+            if row["grade"] == scheme.top:
+                reviews.check_saw(scheme, waiting, row["since"], row["signal"])
             reviews.add_act(now, reviews.CONFIRM, row["customer_id"], self.today, reason, refers=waiting.id)
-        return waiting.grade
 
     def diligence(self, raw_id: str, kind: str, on: date | None, reason: str) -> None:
         """Note that due diligence was done, of which kind, and on which day."""
@@ -126,9 +148,9 @@ class Officer:
         found = found.filter(pc.or_(pc.or_(soon, found["waits"]), enhanced))
         return list(found.sort_by([("review_due", "ascending"), ("customer_id", "ascending")]).to_pylist())
 
-    def ungraded(self, on: date) -> list[str]:
-        """The pseudonyms of customers known at a day who are not in the last register: they came after it."""
-        there = customers_at(self.workspace.tables, self.company.timezone, on)
+    def ungraded(self) -> list[str]:
+        """The pseudonyms of customers who are not in the last register: they came after it."""
+        there = customers_at(self.workspace.tables, self.company.timezone, self.until)
         return sorted(there - frozenset(self.records.register()["customer_id"].to_pylist()))
 
     def report(self) -> tuple[InstitutionReport, str]:
@@ -145,15 +167,14 @@ class Officer:
     def _row(self, now: Records, raw_id: str) -> tuple[Row, LaunderingScheme]:
         """A customer's row as it stands today, and the scheme."""
         id_ = self.pseudonyms.of(raw_id)
-        register = now.register()
-        mine = row_of(register, read_merges(self.workspace.tables).get(id_, id_))
-        if mine is None:
+        customer = read_merges(self.workspace.tables).get(id_, id_)
+        rows = current(now, self.workspace, self.today, customer)
+        if not rows.num_rows:
             raise unknown_customer(self.workspace.laundering)
-        one = register.filter(pc.equal(register["customer_id"], mine["customer_id"]))
-        return current(now, self.workspace, self.today, one).to_pylist()[0], scheme_of(register)
+        return rows.to_pylist()[0], scheme_of(rows)
 
     def _reviewed(self, now: Records, scheme: LaunderingScheme) -> dict[str, Reviewed]:
-        return reviewed(read_acts(now), scheme, read_merges(self.workspace.tables))
+        return reviewed(read_acts(now), scheme, merges_in(now.register(), read_merges(self.workspace.tables)))
 
     def _alerts(self, now: Records) -> list[Row]:
         """Every alert with its state, under the customer that its id is merged with."""
@@ -171,4 +192,5 @@ def open_officer(job: Job, by: str | None = None) -> Officer:
     check_same_key(pseudonyms, report["key"], job.workspace.tables)
     records = open_records(job.workspace, by or this_user())
     company = Company.from_json(report["company"])
-    return Officer(job.workspace, pseudonyms, records, company, job.source.title, job.source.today())
+    today, until = job.source.today(), data_end(report)
+    return Officer(job.workspace, pseudonyms, records, company, job.source.title, today, until)

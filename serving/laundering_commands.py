@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from serving.options import HomeOption, SourceOption, as_day, open_job, out
+from serving.options import HomeOption, SourceOption, as_day, open_job, out, write_for_owner
 
 if TYPE_CHECKING:
     from serving.laundering import Officer
@@ -37,7 +36,7 @@ KindOption = Annotated[str, typer.Option("--kind", help="simplified, standard or
 OutcomeOption = Annotated[str, typer.Option("--outcome", help="reported, cleared or monitor")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="why; it stays in the sealed records")]
 ByOption = Annotated[str | None, typer.Option("--by", help="who acts or looks; by default the user of this computer")]
-DaysOption = Annotated[int, typer.Option("--within", min=0, help="days within which a review is due")]
+DaysOption = Annotated[int, typer.Option("--within", min=0, max=36_500, help="days within which a review is due")]
 AllOption = Annotated[bool, typer.Option("--all", help="also those that are decided")]
 ToOption = Annotated[Path, typer.Option("--to", help="the file of the page, for its owner only")]
 
@@ -56,13 +55,11 @@ def grade(
     """Grade every customer by factors, events, transfers and the model that is live; keep the register of the day."""
     from classification.laundering.inputs import inputs_at
     from classification.laundering.scheme import CURRENT
-    from features.tables.ingest import data_end
     from features.transfers.settings import load_typologies
 
     with _officer(source, home, by) as (job, officer):
-        day = as_day(on) or data_end(job.report())
-        tables, typologies = job.workspace.tables, load_typologies()
-        inputs = inputs_at(tables, officer.company, job.source.name, day, typologies)
+        day, tables = as_day(on) or officer.until, job.workspace.tables
+        inputs = inputs_at(tables, officer.company, job.source.name, day, load_typologies(), officer.decided())
         found = officer.grade(scheme or CURRENT, day, inputs, job.progress)
     counts = found.group_by("grade").aggregate([([], "count_all")]).sort_by("grade")
     _print(["grade", "customers"], [[row["grade"], f"{row['count_all']:,}"] for row in counts.to_pylist()])
@@ -128,14 +125,15 @@ def assess(
 @app.command()
 def confirm(
     customer: CustomerArgument,
+    grade: GradeOption,
     reason: ReasonOption,
     source: SourceOption = "sample",
     home: HomeOption = None,
     by: ByOption = None,
 ) -> None:
-    """A second person confirms the last assessment of a customer."""
+    """A second person confirms the last assessment of a customer, and says its grade."""
     with _officer(source, home, by) as (_, officer):
-        grade = officer.confirm(customer, reason)
+        officer.confirm(customer, grade, reason)
     out.print(f"Confirmed: {grade}.", markup=False)
 
 
@@ -186,11 +184,9 @@ def decide(
 def due(source: SourceOption = "sample", home: HomeOption = None, within: DaysOption = 30, by: ByOption = None) -> None:
     """Reviews that are due or overdue, assessments that wait for a second person, due diligence that is lacking; and
     how many customers have come since the last register."""
-    from features.tables.ingest import data_end
-
-    with _officer(source, home, by) as (job, officer):
+    with _officer(source, home, by) as (_, officer):
         rows = officer.due(within)
-        came = officer.ungraded(data_end(job.report()))
+        came = officer.ungraded()
         names = officer.names({row["customer_id"] for row in rows})
     columns = ("customer_id", "grade", "review_due", "overdue", "waits", "due_diligence", "diligence_done")
     _list("customers to look at", columns, rows, names)
@@ -205,9 +201,7 @@ def report(to: ToOption, source: SourceOption = "sample", home: HomeOption = Non
 
     with _officer(source, home, by) as (_, officer):
         found, page = officer.report()
-    to.unlink(missing_ok=True)
-    with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(page)
+    write_for_owner(to, page)
     for line in headlines(found):
         out.print(line, markup=False, soft_wrap=True)
     out.print(f"\nReport: {to}", markup=False, soft_wrap=True)

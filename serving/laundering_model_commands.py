@@ -1,6 +1,7 @@
 """`scoring laundering train` and `typologies`: the ranking of accounts, and how many findings there are.
 
-Neither says who; yet both are for the role aml, whose key they ask for: of a small company a count tells much.
+Neither says who; yet both are for the role aml, whose key opens the log that notes them: of a small company a count
+tells much.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
+from serving.laundering_commands import ByOption
 from serving.options import AsOfOption, HomeOption, SourceOption, as_day, open_job, out
 
 if TYPE_CHECKING:
@@ -25,10 +27,12 @@ def register(app: typer.Typer) -> None:
     app.command()(typologies)
 
 
-def train(source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfOption = None) -> None:
+def train(
+    source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfOption = None, by: ByOption = None
+) -> None:
     """Rank accounts by what was reported before: judged in folds beside the rules, registered in MLflow."""
-    from classification.laundering.role import load_aml_key
     from features.transfers.settings import load_typologies
+    from serving.laundering import open_officer
     from training import registry
     from training.laundering import card
     from training.laundering.learn import TASK, learn
@@ -37,15 +41,17 @@ def train(source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfO
 
     settings, fit = load_rank_settings()
     with open_job(source, home) as job:
-        load_aml_key(job.workspace.laundering)
         day, own = _day(job, as_of), job.source
+        open_officer(job, by).note("train", as_of=day)
         learnt = learn(
             job.workspace, own.company(), own.name, own.title, day, load_typologies(), settings, fit, job.progress
         )
         version = publish(job.workspace, learnt, settings, fit)
-        live = not learnt.judgement.abstains
+        live, before = not learnt.judgement.abstains, registry.champion_version(own.name, TASK)
         if live:
             registry.promote(own.name, version, TASK)
+        else:
+            registry.retire(own.name, TASK)
     if learnt.judgement.metrics:
         table = Table(*card.heads(learnt), title="Accounts that were reported, found by their transfers")
         for row in card.rows(learnt):
@@ -54,22 +60,26 @@ def train(source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfO
     out.print(card.data(learnt), markup=False)
     out.print(card.verdict(learnt), markup=False)
     says = "it may raise grades from now on" if live else "it raises no grade"
+    if before is not None and not live:
+        says += f", nor does version {before}, which was live"
     out.print(f"Registered as {own.name}.{TASK}, version {version}: {says}.", markup=False)
 
 
-def typologies(source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfOption = None) -> None:
+def typologies(
+    source: SourceOption = "sample", home: HomeOption = None, as_of: AsOfOption = None, by: ByOption = None
+) -> None:
     """How many customers each typology finds, by stage; never whom."""
     import pyarrow.compute as pc
 
-    from classification.laundering.role import load_aml_key
     from features.transfers.edges import read_edges
     from features.transfers.settings import NAMES, load_typologies
     from features.transfers.typologies import findings
+    from serving.laundering import open_officer
 
     settings = load_typologies()
     with open_job(source, home) as job:
-        load_aml_key(job.workspace.laundering)
         day = _day(job, as_of)
+        open_officer(job, by).note("typologies", as_of=day)
         edges = read_edges(job.workspace.tables, job.source.company(), day, settings.cash)
         found = findings(edges, day, settings)
     table = Table("typology", "stage", "customers", title=f"Findings as of {day}")

@@ -133,3 +133,20 @@ def _bars(bars: Bars) -> Progress:
         bars.update(tasks[doing], completed=done, total=total)
 
     return tell
+
+
+def write_for_owner(to: Path, page: str) -> None:
+    """A file for its owner only, whole or not at all, in place of the file that is there.
+
+    Raises InputError where something else is there, as a link or a device, and where the folder is not.
+    """
+    if to.is_symlink() or (to.exists() and not to.is_file()) or not to.parent.is_dir():
+        found = "no folder to put it into" if not to.parent.is_dir() else "something else than a file"
+        raise InputError(to, found, "the name of a new file, or of a file to replace")
+    new = to.with_name(f".{to.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(page)
+        new.replace(to)
+    finally:
+        new.unlink(missing_ok=True)

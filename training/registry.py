@@ -165,6 +165,13 @@ def promote(source: str, version: int, task: str = SCORER) -> None:
     client.set_registered_model_alias(model_name(source, task), CHAMPION, str(version))
 
 
+def retire(source: str, task: str = SCORER) -> None:
+    """Take the alias from the champion, if there is one: nothing is live until the next promotion."""
+    if champion_version(source, task) is not None:
+        with _reported():
+            connect().delete_registered_model_alias(model_name(source, task), CHAMPION)
+
+
 def champion_version(source: str, task: str = SCORER) -> int | None:
     """The version that is live; None before the first promotion."""
     with _reported():

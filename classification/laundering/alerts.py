@@ -1,8 +1,8 @@
 """Alerts: what was found in the transfers, each of it once, and what a person said of it.
 
-A finding is the same alert as an earlier one when customer and typology are the same and their days overlap. An open
-alert grows with it; one that a person has decided keeps the days it had then, so that what comes after them alerts
-again.
+A finding is the same alert as an open one of its customer and typology when they have a day in common, and the alert
+grows with it. One that a person has decided keeps the days it had then: it is the same only when most of the days of
+the finding are among them, so that what comes after them alerts again.
 """
 
 from __future__ import annotations
@@ -58,19 +58,29 @@ def merge_findings(
     new = 0
     for found in _cast(findings).sort_by(order).to_pylist():
         others = mine[found["customer_id"], found["typology"]]
-        same = [row for row in others if _overlap(row, found)]
-        if not same:
+        still = [row for row in others if row["alert_id"] not in decided and _shared(row, found) > 0]
+        if still:
+            _grow(still[-1], found)
+        elif not any(row["alert_id"] in decided and 2 * _shared(row, found) > _length(found) for row in others):
             new += 1
             others.append({"alert_id": len(rows) + 1, **found, "found_on": on})
             rows.append(others[-1])
-        elif same[-1]["alert_id"] not in decided:
-            _grow(same[-1], found)
     return pa.Table.from_pylist(rows, ALERTS), new
 
 
 def states(alerts: pa.Table, decided: Mapping[int, str]) -> list[str]:
     """The state of each alert: its outcome, or open."""
     return [decided.get(each, OPEN) for each in alerts["alert_id"].to_pylist()]
+
+
+def decided_until(alerts: pa.Table, decided: Mapping[int, str]) -> dict[tuple[str, str], date]:
+    """(customer, typology) → the last day of its alerts that a person decided."""
+    found: dict[tuple[str, str], date] = {}
+    for row in alerts.to_pylist():
+        if row["alert_id"] in decided:
+            what = row["customer_id"], row["typology"]
+            found[what] = max(row["last_day"], found.get(what, date.min))
+    return found
 
 
 def counting(alerts: pa.Table, decided: Mapping[int, str], as_of: date, days: int | None) -> dict[str, int]:
@@ -105,8 +115,14 @@ def _cast(findings: pa.Table) -> pa.Table:
     return findings.select(FOUND.names).cast(FOUND)
 
 
-def _overlap(row: Row, other: Row) -> bool:
-    return bool(row["first_day"] <= other["last_day"] and other["first_day"] <= row["last_day"])
+def _shared(row: Row, other: Row) -> int:
+    """Days in common; none, and less, where they are apart."""
+    first, last = max(row["first_day"], other["first_day"]), min(row["last_day"], other["last_day"])
+    return int((last - first).days) + 1
+
+
+def _length(row: Row) -> int:
+    return _shared(row, row)
 
 
 def _grow(row: Row, found: Row) -> None:

@@ -6,6 +6,7 @@ marketing follows from it. Nothing of it leaves the sealed register.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -29,6 +30,13 @@ from features.tables.events import CONFIDENTIAL_KINDS
 from features.tables.sql import parquet, text, visible
 from features.texts import Texts, texts_by_name
 from features.workspace import damaged
+
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+")
+"""What may be meant as thousands, 250.000 for 250,000: it is not known which."""
+
+YEARS = range(1900, 2200)
+"""Those in which a customer can have come; others, as 9999, stand for what is not known."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +89,13 @@ def needed(scheme: LaunderingScheme) -> list[AnyFeature]:
 
 
 def as_numbers(texts: Texts) -> Array:
-    """Numbers that are written as text, null where it is none."""
+    """Numbers that are written as text, null where it is none, and where a dot may part thousands."""
     found = np.array([*map(_number, texts.names), np.nan])
     return np.where(np.isfinite(found), found, np.nan)[texts.codes]
 
 
 def as_dates(texts: Texts) -> pa.Array:
-    """Days that are written as 2026-12-31, null where it is none."""
+    """Days that are written as 2026-12-31, null where it is none, and for years but 1900 to 2199."""
     days = pa.array([*map(_date, texts.names), None], pa.date32())
     return days.take(pa.array(np.where(texts.codes < 0, len(texts.names), texts.codes)))
 
@@ -118,14 +126,13 @@ def _filled(column: pa.Array) -> NDArray[np.float64]:
 
 
 def _number(said: str) -> float:
-    try:
-        return float(said)
-    except ValueError:
-        return np.nan
+    number = said.strip()
+    return float(number) if NUMBER.fullmatch(number) and not THOUSANDS.fullmatch(number) else np.nan
 
 
 def _date(said: str) -> date | None:
     try:
-        return date.fromisoformat(said[:10])
+        found = date.fromisoformat(said[:10])
     except ValueError:
         return None
+    return found if found.year in YEARS else None

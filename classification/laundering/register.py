@@ -6,6 +6,7 @@ model asks for it, also over a person's grade; it never lowers a grade that a pe
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -48,6 +49,9 @@ SYSTEM = (
 )
 """The columns before STANDING; after it, sub_<factor> and value_<factor> of each factor of the scheme."""
 
+EARLIER = ["grade", "since", "signal", "graded_on"]
+"""What a register keeps of the one before."""
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -81,11 +85,11 @@ def grade_register(
             raise InputError("--on", str(on), f"a day from {days[-1]} on, that of the last register")
         before = [day for day in days if day < on]
         acts = read_acts(now, on)
-        counts, new = _alerts(now, scheme, on, inputs.findings, outcomes(acts), under)
+        counts, new = _alerts(now, scheme, on, inputs.findings, under)
         known = known_at(workspace.tables, company, scheme, on, counts, progress)
-        signal = _later(known, read_alerts(now, under))
+        old = _earlier(now.register(before[-1]) if before else None, scheme, known.ids, on, under)
+        signal = _later(known, read_alerts(now, under), old)
         graded = grade(scheme, known.facts, known.counts, _scores(known.ids, inputs.scores))
-        old = _earlier(now.register(before[-1]) if before else None, known.ids, under)
         system = _system(scheme, known, graded, signal, old, on, days[0] if before else on)
         found = _joined(system, stand(system, reviewed(acts, scheme, under), scheme, on, old), graded)
         now.write(register_name(on), found.replace_schema_metadata({SCHEME: scheme_text.encode()}))
@@ -93,11 +97,13 @@ def grade_register(
     return found
 
 
-def current(records: Records, workspace: Workspace, day: date, register: pa.Table | None = None) -> pa.Table:
-    """The last register as it stands at a day, with what persons decided since; or another register."""
-    found = records.register() if register is None else register
+def current(records: Records, workspace: Workspace, day: date, customer: str | None = None) -> pa.Table:
+    """The last register as it stands at a day, with what persons decided since; or a customer's row of it."""
+    found = records.register()
     scheme = scheme_of(found)
-    reviews = reviewed(read_acts(records), scheme, read_merges(workspace.tables))
+    reviews = reviewed(read_acts(records), scheme, merges_in(found, read_merges(workspace.tables)))
+    if customer is not None:
+        found = found.filter(pc.equal(found["customer_id"], customer))
     now = stand(found, reviews, scheme, max(day, found["as_of"][0].as_py()) if found.num_rows else day, found)
     for field in STANDING:
         found = found.set_column(found.column_names.index(field.name), field, now[field.name])
@@ -109,10 +115,11 @@ def scheme_of(register: pa.Table) -> LaunderingScheme:
     return read_laundering(register.schema.metadata[SCHEME].decode(), "the laundering scheme of the register")
 
 
-def row_of(register: pa.Table, customer: str) -> dict[str, Any] | None:
-    """A customer's row; None for one who is not in the register."""
-    rows = register.filter(pc.equal(register["customer_id"], customer)).to_pylist()
-    return rows[0] if rows else None
+def merges_in(register: pa.Table, under: Mapping[str, str]) -> dict[str, str]:
+    """The merges that a register knows: an id that it still has as a customer of its own was merged after it, and what
+    was said of it is nothing about its survivor before the next register."""
+    own = pc.is_in(pa.array(under, pa.string()), register["customer_id"].combine_chunks()).to_pylist()
+    return {id_: under[id_] for id_, mine in zip(under, own, strict=True) if not mine}
 
 
 def _alerts(
@@ -120,26 +127,30 @@ def _alerts(
     scheme: LaunderingScheme,
     on: date,
     findings: pa.Table | None,
-    decided: Mapping[int, str],
     under: Mapping[str, str],
 ) -> tuple[dict[str, dict[str, int]], int]:
-    """Take in findings; upgrade → customer → how many alerts count, and how many alerts are new."""
+    """Take in findings; upgrade → customer → how many alerts count, by what persons decided of them up to and
+    including the day, and how many alerts are new."""
     new = 0
     if findings is not None:
-        merged, new = merge_findings(records.read(found_alerts.ENTRY, ALERTS), findings, decided, on, under)
+        merged, new = merge_findings(
+            records.read(found_alerts.ENTRY, ALERTS), findings, outcomes(read_acts(records)), on, under
+        )
         records.write(found_alerts.ENTRY, merged)
     alerts = read_alerts(records, under)
+    decided = outcomes(read_acts(records, on + timedelta(days=1)))
     asked = {name: each for name, each in scheme.upgrades.items() if each.kind == ALERT}
     return {name: counting(alerts, decided, on, each.within_days) for name, each in asked.items()}, new
 
 
-def _later(known: Known, alerts: pa.Table) -> pa.Array:
-    """The signal of events or of alerts, whichever is later; a register has seen the alerts of its own day."""
+def _later(known: Known, alerts: pa.Table, old: pa.Table) -> pa.Array:
+    """The signal of events, of alerts or of the register before, whichever is later; a register has seen the alerts of
+    its own day."""
     last: dict[str, date] = {}
     for customer, on in zip(alerts["customer_id"].to_pylist(), alerts["found_on"].to_pylist(), strict=True):
         last[customer] = max(on - timedelta(days=1), last.get(customer, date.min))
     mine = pa.array([last.get(each) for each in known.ids.to_pylist()], pa.date32())
-    return pc.max_element_wise(known.signal, mine)
+    return pc.max_element_wise(known.signal, mine, old["signal"].combine_chunks())
 
 
 def _scores(ids: pa.Array, scores: pa.Table | None) -> Array | None:
@@ -150,24 +161,42 @@ def _scores(ids: pa.Array, scores: pa.Table | None) -> Array | None:
     return found
 
 
-def _earlier(register: pa.Table | None, ids: pa.Array, under: Mapping[str, str]) -> pa.Table:
-    """grade, since and graded_on of the customers in an earlier register; null for those who were not in it.
+def _earlier(
+    register: pa.Table | None, scheme: LaunderingScheme, ids: pa.Array, on: date, under: Mapping[str, str]
+) -> pa.Table:
+    """grade, since, signal and graded_on of the customers in an earlier register; null for those who were not in it.
 
-    Of ids that are merged since: the survivor's grade, and the first day of all.
+    Of ids that are merged since: the highest grade of all, the first day of all, and the merge is news: nobody has
+    reviewed all of them as one.
     """
-    names = ("grade", "since", "graded_on")
     if register is None:
-        return pa.table({name: pa.nulls(len(ids), _type(name)) for name in names})
-    customers = register["customer_id"].combine_chunks()
-    places = pc.index_in(ids, customers)
-    found = {name: register[name].combine_chunks().take(places) for name in names}
-    if under and not set(under).isdisjoint(customers.to_pylist()):
-        first = dict(zip(customers.to_pylist(), register["graded_on"].to_pylist(), strict=True))
-        for id_, survivor in under.items():
-            if id_ in first:
-                first[survivor] = min(first[id_], first.get(survivor, first[id_]))
-        found["graded_on"] = pa.array([first.get(each) for each in ids.to_pylist()], pa.date32())
-    return pa.table(found)
+        return pa.table({name: pa.nulls(len(ids), _type(name)) for name in EARLIER})
+    places = pc.index_in(ids, register["customer_id"].combine_chunks())
+    found = register.select(EARLIER).combine_chunks().take(places)
+    merged = _merged(register, scheme, on, under)
+    if not merged:
+        return found
+    rows = [merged.get(id_, row) for id_, row in zip(ids.to_pylist(), found.to_pylist(), strict=True)]
+    return pa.Table.from_pylist(rows, pa.schema([(name, _type(name)) for name in EARLIER]))
+
+
+def _merged(
+    register: pa.Table, scheme: LaunderingScheme, on: date, under: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """survivor → its row in `_earlier`, of those with whom an id was merged since the register."""
+    anew = {id_: survivor for id_, survivor in under.items() if id_ not in merges_in(register, under)}
+    asked = pa.array(sorted({*anew, *anew.values()}), pa.string())
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in register.filter(pc.is_in(register["customer_id"], asked)).select(["customer_id", *EARLIER]).to_pylist():
+        customer = row.pop("customer_id")
+        groups[anew.get(customer, customer)].append(row)
+    news = {"signal": on - timedelta(days=1)}
+    return {
+        survivor: min(rows, key=lambda row: (scheme.rank.get(row["grade"], len(scheme.grades)), row["since"]))
+        | {"graded_on": min(row["graded_on"] for row in rows)}
+        | news
+        for survivor, rows in groups.items()
+    }
 
 
 def _system(

@@ -47,8 +47,8 @@ Act = dict[str, Any]
 
 @dataclass(frozen=True)
 class Review:
-    """An assessment. counted: the day from which its grade counts, None: not yet; confirmed: the day on which a second
-    person confirmed it."""
+    """An assessment. said: the day of it; counted: the day from which its grade counts, None: not yet; confirmed: the
+    day on which a second person confirmed it."""
 
     id: int
     grade: str
@@ -56,6 +56,7 @@ class Review:
     basis: date
     basis_grade: str
     by: str
+    said: date
     counted: date | None
     confirmed: date | None = None
 
@@ -63,7 +64,8 @@ class Review:
 @dataclass(frozen=True)
 class Reviewed:
     """What persons decided about one customer. standing: the assessment that counts; last: the last one, also where it
-    waits for a second person; reviewed: the day of the last confirmed one; diligence: the last, its kind and day."""
+    waits for a second person; reviewed: the day of the last confirmed one; diligence: that of the latest day on which
+    some was done, its kind and day."""
 
     standing: Review | None = None
     last: Review | None = None
@@ -92,7 +94,7 @@ def reviewed(acts: Iterable[Act], scheme: LaunderingScheme, under: Mapping[str, 
             found[customer] = _assessed(mine, act, scheme)
         elif act["act"] == CONFIRM and mine.last and mine.last.id == act["refers"]:
             found[customer] = _confirmed(mine, act)
-        elif act["act"] == DILIGENT:
+        elif act["act"] == DILIGENT and (mine.diligence is None or act["on"] >= mine.diligence[1]):
             found[customer] = replace(mine, diligence=(act["kind"], act["on"]))
     return found
 
@@ -114,8 +116,14 @@ def holds(scheme: LaunderingScheme, review: Review, system: int, signal: date | 
     happened, on the day `signal`, that the person's register had not seen.
     """
     higher = system < scheme.rank[review.grade]
-    news = system < scheme.rank[review.basis_grade] or (signal is not None and signal >= review.basis)
-    return not (higher and news)
+    return not (higher and (system < scheme.rank[review.basis_grade] or _news(review, signal)))
+
+
+def saw(scheme: LaunderingScheme, review: Review, since: date, signal: date | None) -> bool:
+    """Whether who assessed knew that the customer was of the highest grade, since a day, and all news until now: by the
+    register that the person saw, or because the grade was a person's by then. When it was confirmed says nothing."""
+    knew = review.basis >= since or (review.earlier == scheme.top and review.said >= since)
+    return knew and not _news(review, signal)
 
 
 def add_act(records: Records, act: str, customer: str, today: date, reason: str, **said: Any) -> int:
@@ -130,14 +138,26 @@ def add_act(records: Records, act: str, customer: str, today: date, reason: str,
     return number
 
 
-def check_confirms(review: Reviewed, by: str) -> Review:
-    """The assessment that a person may confirm. Raises InputError where none waits, and for the person who made it."""
+def check_confirms(review: Reviewed, by: str, grade: str) -> Review:
+    """The assessment that a person may confirm, who says its grade. Raises InputError where none waits, for the person
+    who made it, and for another grade."""
     pending = review.pending
     if pending is None:
         raise InputError("confirm", "no assessment that waits for a second person", "one")
     if _same(pending.by, by):
         raise InputError("--by", "the person who assessed the customer", "a second person, another one")
+    if pending.grade != grade:
+        wanted = f"{pending.grade}, as was assessed last, by {pending.by}"
+        raise InputError("--grade", f"'{grade}'", wanted, "See `scoring laundering show`.")
     return pending
+
+
+def check_saw(scheme: LaunderingScheme, review: Review, since: date, signal: date | None) -> None:
+    """Refuse to confirm of a customer of the highest grade what was said before it had it, or before news."""
+    if not saw(scheme, review, since, signal):
+        found = f"an assessment of {review.said}, by the register of {review.basis}"
+        wanted = f"one that has seen why the customer is {scheme.top} since {since}"
+        raise InputError("confirm", found, wanted, "Assess the customer anew: scoring laundering assess.")
 
 
 def check_diligence(kind: str) -> None:
@@ -148,7 +168,7 @@ def check_diligence(kind: str) -> None:
 
 def _assessed(mine: Reviewed, act: Act, scheme: LaunderingScheme) -> Reviewed:
     waits = needs_second(scheme, act["grade"], act["earlier"])
-    said = act["grade"], act["earlier"], act["basis"], act["basis_grade"], act["by"]
+    said = act["grade"], act["earlier"], act["basis"], act["basis_grade"], act["by"], act["day"]
     review = Review(act["act_id"], *said, None if waits else act["day"])
     return replace(mine, last=review, standing=mine.standing if waits else review)
 
@@ -158,6 +178,10 @@ def _confirmed(mine: Reviewed, act: Act) -> Reviewed:
         return mine
     review = replace(mine.last, confirmed=act["day"], counted=mine.last.counted or act["day"])
     return replace(mine, last=review, standing=review, reviewed=act["day"])
+
+
+def _news(review: Review, signal: date | None) -> bool:
+    return signal is not None and signal >= review.basis
 
 
 def _same(one: str, other: str) -> bool:

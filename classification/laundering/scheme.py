@@ -1,6 +1,7 @@
 """The laundering scheme: configs/schemes/laundering/<version>.yaml, an institution's own rules within the law's.
 
-What the law asks is refused where a scheme lacks it. Figures marked † in `docs/laundering.md` are conventions.
+What lacks the law's weights, bands, dates, due diligence (below) or conditions (`required`) is refused; whether a text
+means what its title says is not known. Figures marked † in `docs/laundering.md` are conventions.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import Field, model_validator
 
 from classification.laundering.condition import Condition
 from classification.laundering.factor import ELEMENTS, PRECISION, Factor
+from classification.laundering.required import check_highest, check_lowest
 from classification.rules import ClassCode, Words
 from classification.scheme import SCHEMES, Name, Version
 from features.catalogue import NAMES
@@ -154,10 +156,6 @@ class LaunderingScheme(Config):
 
     @model_validator(mode="after")
     def _conditions(self) -> LaunderingScheme:
-        for name, condition in self.lowest.items():
-            if condition.not_among:
-                wanted = "among: nobody gets the lowest grade for what is not known"
-                raise FlawError("not_among", wanted, at=f"lowest.{name}.not_among")
         for where, fact in self._facts():
             if fact not in NAMES and fact not in self.amounts:
                 close = difflib.get_close_matches(fact, [*NAMES, *self.amounts], n=1)
@@ -170,6 +168,8 @@ class LaunderingScheme(Config):
         for where, grade in to.items():
             if grade not in self.bands:
                 raise FlawError(f"the grade {grade}", f"one of {', '.join(self.grades)}", at=where)
+        check_highest(self.highest)
+        check_lowest(self.lowest, self.no_shortcut, self.amounts)
         return self
 
     def _facts(self) -> Iterator[tuple[str, str]]:

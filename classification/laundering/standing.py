@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from classification.laundering.reviews import Reviewed, holds
+from classification.laundering.reviews import Reviewed, holds, saw
 from classification.laundering.scheme import DILIGENCE, LaunderingScheme
 
 Days = NDArray[np.datetime64]
@@ -40,7 +40,7 @@ def stand(
     """The columns STANDING of the customers of `system`, at a day.
 
     system: customer_id, system_grade, system_ground, signal, graded_on; earlier: grade and since of the same
-    customers before, null for those who had none. Nobody leaves the highest grade but by a review since it has it.
+    customers before, null for those who had none. Nobody leaves the highest grade but by a review that saw it (`saw`).
     """
     rank = np.array([scheme.rank[each] for each in system["system_grade"].to_pylist()], np.int64)
     ground = np.array(system["system_ground"].to_pylist(), object)
@@ -54,8 +54,8 @@ def stand(
         if review and holds(scheme, review, int(rank[place]), signal):
             rank[place], ground[place] = scheme.rank[review.grade], REVIEW
             began[place] = review.counted
-        if held[place] and review and review.counted:
-            held[place] = np.datetime64(review.counted) < since[place]
+        if held[place] and review:
+            held[place] = not saw(scheme, review, since[place].astype(object), signal)
         reviewed[place] = mine.reviewed or np.datetime64("NaT")
         done[place], on[place] = mine.diligence or (None, None)  # type: ignore[call-overload]
         waits[place] = mine.pending is not None

@@ -103,6 +103,7 @@ def read_edges(tables: Path, company: Company, as_of: date, cash: tuple[str, ...
     known = f"SELECT DISTINCT customer_id FROM {parquet(events)} WHERE {visible(as_of, company.timezone)}"
     if customers.exists():
         known += f" UNION SELECT DISTINCT customer_id FROM {parquet(customers)} WHERE family <> 'consent'"
+        known += f" AND coalesce(valid_from, DATE '0001-01-01') < DATE '{as_of}'"
     try:
         with duckdb.connect() as db:
             told = db.sql(query).to_arrow_table().combine_chunks()

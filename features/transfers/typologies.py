@@ -9,10 +9,14 @@ An account whose own transfers are not seen, a partner outside, has no strength:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from features.calendar import day_number
 from features.transfers.edges import Edges
@@ -35,11 +39,15 @@ FINDINGS = pa.schema(
 )
 """One row for each customer and typology that is strong enough."""
 
+After = Mapping[tuple[str, str], date]
+NOTHING: After = MappingProxyType({})
 
-def strengths(edges: Edges, as_of: date, settings: TypologySettings) -> dict[str, Strongest]:
+
+def strengths(edges: Edges, as_of: date, settings: TypologySettings, after: After = NOTHING) -> dict[str, Strongest]:
     """Each typology's strongest window of every node, of those whose hits began within `lookback_days` of `as_of`.
 
-    edges: those visible at `as_of`. Nodes that are no customers have none.
+    edges: those visible at `as_of`; after: (customer, typology) → a day, of hits after which alone its windows are.
+    Nodes that are no customers have none.
     """
     graph, own = graph_of(edges), typical(edges)
     since = day_number(as_of) - settings.lookback_days
@@ -47,14 +55,20 @@ def strengths(edges: Edges, as_of: date, settings: TypologySettings) -> dict[str
     for name in NAMES:
         days: int = getattr(settings.typologies, name).days
         hits = HITS[name](edges, graph, own, settings)
-        found[name] = strongest(_kept(hits, edges, since), graph, edges.nodes, days)
+        kept = _kept(
+            hits, edges, _since(edges, since, {who: day for (who, what), day in after.items() if what == name})
+        )
+        found[name] = strongest(kept, graph, edges.nodes, days)
     return found
 
 
-def findings(edges: Edges, as_of: date, settings: TypologySettings) -> pa.Table:
-    """FINDINGS, by customer and then typology in the order of the settings. Deterministic."""
+def findings(edges: Edges, as_of: date, settings: TypologySettings, after: After = NOTHING) -> pa.Table:
+    """FINDINGS, by customer and then typology in the order of the settings. Deterministic.
+
+    after: (customer, typology) → the day up to which it was looked into: a stronger window of before hides none since.
+    """
     rows = []
-    for at, (name, each) in enumerate(strengths(edges, as_of, settings).items()):
+    for at, (name, each) in enumerate(strengths(edges, as_of, settings, after).items()):
         said = getattr(settings.typologies, name)
         nodes = np.flatnonzero(each.weight >= max(1, round(said.at_least * THOUSAND)))
         rows.append((nodes, np.full(nodes.size, at), each))
@@ -78,9 +92,19 @@ def findings(edges: Edges, as_of: date, settings: TypologySettings) -> pa.Table:
     )
 
 
-def _kept(hits: Hits, edges: Edges, since: int) -> Hits:
-    """Those of customers, begun at or after a day."""
-    kept = (hits.first >= since) & edges.customer[hits.account]
+def _since(edges: Edges, first: int, after: Mapping[str, date]) -> NDArray[np.int64]:
+    """The first day on which a hit of each node may begin, (nodes,)."""
+    found = np.full(edges.nodes, first, np.int64)
+    places = pc.index_in(pa.array(after, pa.string()), edges.accounts.cast(pa.string()))
+    for place, day in zip(places.to_pylist(), after.values(), strict=True):
+        if place is not None:
+            found[place] = max(first, day_number(day) + 1)
+    return found
+
+
+def _kept(hits: Hits, edges: Edges, since: NDArray[np.int64]) -> Hits:
+    """Those of customers, begun at or after the day of each."""
+    kept = (hits.first >= since[hits.account]) & edges.customer[hits.account]
     many = np.diff(hits.start)
     start = np.concatenate([[0], np.cumsum(many[kept])]).astype(np.int64)
     return Hits(

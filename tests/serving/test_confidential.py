@@ -69,6 +69,7 @@ def worked(months: Months, aml: None, tmp_path_factory: pytest.TempPathFactory) 
         ["show", who],
         ["assess", who, "--grade", "H", "--reason", "a shell company"],
         ["alerts"],
+        ["typologies"],
         ["due"],
         ["report", "--to", str(home.parent / "institution.html")],
     ):
@@ -115,7 +116,8 @@ def test_without_the_key_there_is_no_answer(worked: Worked, monkeypatch: pytest.
     monkeypatch.setenv(KEY_VARIABLE, "another key, as long as the right one, which opens nothing")
     where = ["--source", "sample", "--home", str(desk.workspace.home)]
     asked = {
-        "show": [who], "assess": [who, "--grade", "L", "--reason", "x"], "confirm": [who, "--reason", "x"],
+        "show": [who], "assess": [who, "--grade", "L", "--reason", "x"],
+        "confirm": [who, "--grade", "L", "--reason", "x"], "train": [], "typologies": [],
         "diligence": [who, "--kind", "enhanced", "--reason", "x"], "alerts": [], "due": [],
         "decide": ["1", "--outcome", "cleared", "--reason", "x"], "report": ["--to", os.devnull], "grade": [],
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from serving.access import document
 from serving.desk import Desk
 from serving.forgetting import forget
 from serving.laundering import Officer
+from serving.options import write_for_owner
+from tests.classification.laundering.bank import days_later
 from tests.classification.laundering.test_register import finding, found
 from tests.small_world import ANNA, BERT, small_world
 
@@ -26,7 +29,7 @@ TODAY = date(2026, 4, 10)
 
 def officer_of(desk: Desk, by: str = "eva", today: date = TODAY) -> Officer:
     records = Records(desk.workspace.laundering, bytes(32), by)
-    return Officer(desk.workspace, desk.pseudonyms, records, Company(), "A bank", today)
+    return Officer(desk.workspace, desk.pseudonyms, records, Company(), "A bank", today, TODAY + timedelta(days=1))
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def work(desk: Desk) -> Officer:
     bert = desk.pseudonyms.of(BERT)
     eva.grade(CURRENT, TODAY, Inputs(found(finding(bert, -250, -240))))
     assert eva.assess(BERT, "H", "a shell company")
-    assert tom.confirm(BERT, "agreed") == "H"
+    tom.confirm(BERT, "H", "agreed")
     eva.diligence(BERT, "enhanced", TODAY - timedelta(days=3), "visited")
     tom.decide(1, "reported", "sent on")
     return eva
@@ -69,10 +72,11 @@ def test_what_an_officer_gets_wrong_is_a_letter(desk: Desk) -> None:
         eva.show(BERT)
     work(desk)
     for wrong, letter in (
+        (lambda: eva.grade(CURRENT, TODAY + timedelta(days=2)), "a day up to 2026-04-11, the end of the data"),
         (lambda: eva.show("nobody-0009"), "nothing of a customer of that id"),
         (lambda: eva.assess(BERT, "X", "x"), "one of H, M, L"),
         (lambda: eva.assess(BERT, "L", " "), "--reason"),
-        (lambda: eva.confirm(BERT, "again"), "no assessment that waits"),
+        (lambda: eva.confirm(BERT, "H", "again"), "no assessment that waits"),
         (lambda: eva.diligence(BERT, "deep", None, "x"), "simplified, standard, enhanced"),
         (lambda: eva.diligence(BERT, "standard", TODAY + timedelta(days=1), "x"), "a day up to"),
         (lambda: eva.decide(1, "ignored", "x"), "reported, cleared, monitor"),
@@ -82,7 +86,21 @@ def test_what_an_officer_gets_wrong_is_a_letter(desk: Desk) -> None:
             wrong()
     assert eva.assess(BERT, "L", "harmless")
     with pytest.raises(InputError, match="a second person"):
-        eva.confirm(BERT, "I am sure")
+        eva.confirm(BERT, "L", "I am sure")
+    with pytest.raises(InputError, match="L, as was assessed last, by eva"):
+        officer_of(desk, "tom").confirm(BERT, "M", "agreed")
+
+
+def test_whoever_uses_the_key_is_in_the_log_and_another_key_opens_nothing(desk: Desk) -> None:
+    """Also where nobody is looked at, as when patterns are counted or a ranking is learnt."""
+    eva = work(desk)
+    eva.note("typologies", as_of=TODAY)
+    assert eva.records.read("log", LOG).to_pylist()[-1]["action"] == "typologies"
+    assert eva.decided() == {(desk.pseudonyms.of(BERT), "fan_in"): days_later(-240)}
+    other = replace(eva, records=Records(desk.workspace.laundering, bytes(range(32)), "eva"))
+    for act in (lambda: other.note("train"), other.decided):
+        with pytest.raises(InputError, match="does not open"):
+            act()
 
 
 def test_a_person_is_told_the_same_with_and_without_laundering_records(tmp_path: Path, pseudonyms: Pseudonyms) -> None:
@@ -112,6 +130,21 @@ def test_a_forgotten_customer_is_in_the_registers_of_before_only(desk: Desk) -> 
     assert report.coverage.gone == 1 and report.coverage.whole
     after = eva.grade(CURRENT, TODAY + timedelta(days=1))
     assert desk.pseudonyms.of(BERT) not in after["customer_id"].to_pylist()
+
+
+def test_the_page_is_for_its_owner_and_replaces_files_only(tmp_path: Path) -> None:
+    """Whatever was to be read before; not what a link leads to, no device, and nothing beside it stays."""
+    kept, link, page = tmp_path / "kept.txt", tmp_path / "link.html", tmp_path / "page.html"
+    kept.write_text("precious")
+    link.symlink_to(kept)
+    page.write_text("of last month")
+    for each in (page, tmp_path / "new.html"):
+        write_for_owner(each, "grades")
+        assert each.read_text() == "grades" and each.stat().st_mode & 0o777 == 0o600
+    for each in (link, tmp_path, Path("/dev/null"), tmp_path / "none" / "page.html"):
+        with pytest.raises(InputError, match="the name of a new file"):
+            write_for_owner(each, "grades")
+    assert kept.read_text() == "precious" and len(list(tmp_path.iterdir())) == 4
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from features.company import Company
 from features.errors import InputError
 from features.tables.sql import parquet, visible
 from features.transfers.accounts import account_features
-from features.transfers.edges import read_edges
+from features.transfers.edges import Edges, read_edges
 from features.transfers.settings import NAMES, TypologySettings
 from features.workspace import damaged
 
@@ -38,12 +38,16 @@ class Accounts:
 
 
 def read_accounts(tables: Path, company: Company, as_of: date, settings: TypologySettings) -> Accounts:
-    """Every customer with a transfer visible at `as_of`, in order of pseudonym.
+    """The accounts of the transfers visible at `as_of`. Raises InputError without transfers."""
+    return accounts_of(read_edges(tables, company, as_of, settings.cash), tables, company, as_of, settings)
+
+
+def accounts_of(edges: Edges, tables: Path, company: Company, as_of: date, settings: TypologySettings) -> Accounts:
+    """Every customer with a transfer of `edges`, those visible at `as_of`, in order of pseudonym.
 
     Reports are the label and no feature; neither are list hits nor refusals. A feature may speak of the transfers of an
     account's partners, never of reports about them. Raises InputError without transfers.
     """
-    edges = read_edges(tables, company, as_of, settings.cash)
     if not len(edges):
         raise InputError(
             tables, f"no transfer that was known before {as_of}", "events transfer_in or transfer_out, with amounts"

@@ -19,10 +19,13 @@ from training.laundering.learn import JUDGEMENT, MODEL, TASK, Learnt
 from training.laundering.settings import RankSettings
 from training.manifest import check_manifest
 
+MANY = 50
+"""Reported accounts, from which on a curve of their recall is drawn."""
+
 
 def publish(workspace: Workspace, learnt: Learnt, settings: RankSettings, fit: CaseSettings) -> int:
     """Log what `learn` left and register `<source>.laundering`; returns the version. No id and no row of an account
-    goes there, nor a curve on which one could be counted."""
+    goes there, nor of fewer than MANY reported ones a curve, on which each is a step that can be counted."""
     found = learnt.judgement
     with registry.open_run(learnt.source, f"{learnt.source} {TASK}"):
         tags = {"rung": RULES if found.abstains else found.chosen, "verdict": card.verdict(learnt)}
@@ -32,7 +35,7 @@ def publish(workspace: Workspace, learnt: Learnt, settings: RankSettings, fit: C
         mlflow.log_metrics({"accounts": found.accounts, "reported": found.reported, **found.named()})
         mlflow.log_text(card.card(learnt), "model-card.html")
         mlflow.log_artifact(str(workspace.laundering_model / JUDGEMENT))
-        if learnt.scores:
+        if learnt.scores and found.reported >= MANY:
             with tempfile.TemporaryDirectory() as scratch:
                 Path(scratch, "recall.png").write_bytes(card.recall_picture(learnt))
                 mlflow.log_artifacts(scratch, "plots")

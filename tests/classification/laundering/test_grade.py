@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from classification.facts import Facts
 from classification.laundering.grade import Graded, grade
+from classification.laundering.known import as_dates, as_numbers
 from classification.laundering.scheme import LaunderingScheme
 from features.texts import Texts
 from tests.classification.laundering.bank import SAFE, SCHEME, scheme
@@ -133,9 +135,12 @@ def test_a23_no_short_way_to_the_lowest_grade_above_the_assets(kind: str, assets
     "texts",
     [
         {"onboarding": "video"}, {"onboarding": "agent"}, {"onboarding": None}, {"cash_share": "high"}, {"pep": "yes"},
+        {"cash_share": None}, {"cash_share": "a lot"}, {"pep": None}, {"pep": "Yes"},
+        {"country": None}, {"country": "PL"},
     ],
 )  # fmt: skip
 def test_a23_no_short_way_for_who_came_from_afar_or_with_cash(texts: dict[str, str | None]) -> None:
+    """Nor for whom it is not known."""
     assert graded(rules=STRICT) == ("L", "lowest:public_body")
     assert graded(texts=texts, rules=STRICT)[0] == "M"
 
@@ -166,6 +171,15 @@ def test_a25_an_event_raises_the_grade(upgrade: str, few: int, enough: int, to: 
     assert graded(counts={upgrade: few}) == ("L", "lowest:public_body")
     assert graded(counts={upgrade: enough}) == (to, f"upgrade:{upgrade}")
     assert graded({"list_hits": 1}, counts={upgrade: enough}) == ("H", "highest:list_hit")
+
+
+def test_numbers_and_days_that_may_mean_another_are_null() -> None:
+    """A dot before three digits may part thousands: 250.000 is no 250. Days of years that nobody comes in are none."""
+    said = ["200000", " 1000.50 ", "0.125", "1e3", "-2", "250.000", "1.500.000", "200,000", "1_0", "١٢", "inf", "nan"]
+    numbers = as_numbers(Texts.of([*said, None]))
+    np.testing.assert_array_equal(numbers, [200_000, 1000.5, 0.125, 1000, -2, *[np.nan] * 8])
+    days = ["1900-01-01", "2199-12-31", "1899-12-31", "9999-12-31", "0001-01-01", "soon", None]
+    assert as_dates(Texts.of(days)).to_pylist() == [date(1900, 1, 1), date(2199, 12, 31), *[None] * 5]
 
 
 def by_model(scores: list[float], rules: LaunderingScheme, hits: int = 0) -> list[str]:

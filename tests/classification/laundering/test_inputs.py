@@ -58,7 +58,8 @@ def test_a26_an_alert_is_tagged_with_its_stage_and_raises_at_once(tmp_path: Path
 
 
 def test_the_live_model_raises_and_never_lowers(tmp_path: Path, typologies: TypologySettings) -> None:
-    """By its champion's scores some rise; nobody falls; without a champion it has no say."""
+    """By its champion's scores some rise; nobody falls; without a champion it has no say, nor has one that learnt from
+    later days, nor any when it is retired."""
     workspace = Workspace(tmp_path)
     write_bank(workspace.tables)
     without = inputs_at(workspace.tables, Company(), BANK, AS_OF, typologies)
@@ -68,6 +69,11 @@ def test_the_live_model_raises_and_never_lowers(tmp_path: Path, typologies: Typo
     assert without.scores is None and scored.scores is not None and len(scored.scores) > 300
     lower, higher = grades(workspace, without), grades(Workspace(tmp_path), scored)
     assert all("LMH".index(higher[who]) >= "LMH".index(lower[who]) for who in lower)
+    the_day_before = inputs_at(workspace.tables, Company(), BANK, AS_OF - timedelta(days=1), typologies)
+    assert the_day_before.findings is not None and the_day_before.scores is None
+    for _ in range(2):
+        registry.retire(BANK, TASK)
+        assert inputs_at(workspace.tables, Company(), BANK, AS_OF, typologies).scores is None
 
 
 def test_without_transfers_there_is_nothing(tmp_path: Path, typologies: TypologySettings) -> None:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from classification.laundering.alerts import ALERTS, FOUND, counting, merge_findings, read_alerts
+from classification.laundering.alerts import ALERTS, FOUND, counting, decided_until, merge_findings, read_alerts
 from classification.laundering.page import to_html
-from classification.laundering.register import Inputs
+from classification.laundering.register import Inputs, current
 from classification.laundering.report import institution_report
 from classification.laundering.reviews import add_act
 from features.errors import InputError
@@ -130,6 +130,42 @@ def test_a_merged_customer_keeps_its_first_day_and_its_reviews(tmp_path: Path) -
     assert (row["grade"], row["ground"]) == ("M", "review")
 
 
+def merge(workspace: Workspace, one: str, other: str) -> None:
+    pq.write_table(pa.table([[one], [other]], schema=MERGES), workspace.tables / FILE)
+
+
+RISKY = {**SAFE, "pep": "yes", "country": "FR"}
+
+
+def test_a25_no_review_speaks_for_who_is_merged_after_it(tmp_path: Path) -> None:
+    """Anna's review, of a foreign politically exposed person, knew nothing of Bert's two reports; nor does it release
+    Bert when they are over a year old. One that sees them does."""
+    reports = [happened(BERT, "suspicious_report", days_later(-days)) for days in (50, 51)]
+    workspace = write_tables(tmp_path, reports, {ANNA: RISKY, BERT: SAFE})
+    say(workspace, ANNA, run(workspace, days_later(-30))[ANNA], days_later(-28))
+    merge(workspace, ANNA, BERT)
+    assert current(records_of(workspace), workspace, DAY, BERT)["grade"].to_pylist() == ["H"]
+    assert current(records_of(workspace), workspace, DAY, ANNA)["grade"].to_pylist() == ["L"]
+    write_tables(tmp_path, reports, {BERT: SAFE})
+    for days, ground in ((0, "highest:repeated_reports"), (1, "highest:repeated_reports"), (400, "held")):
+        row = run(workspace, days_later(days))[BERT]
+        assert (row["grade"], row["ground"]) == ("H", ground)
+    say(workspace, BERT, row, days_later(401))
+    assert run(workspace, days_later(402))[BERT]["ground"] == "review"
+
+
+def test_a25_the_highest_grade_survives_a_merge(tmp_path: Path) -> None:
+    """Held under its id, it is held under its survivor, a new customer or one of a lower grade, since the same day."""
+    reports = [happened(ANNA, "suspicious_report", days_later(-days)) for days in (350, 351)]
+    for other in ({}, {BERT: SAFE}):
+        workspace = write_tables(tmp_path / str(len(other)), reports, {ANNA: SAFE, **other})
+        assert run(workspace, days_later(-30))[ANNA]["grade"] == "H"
+        moved = [event | {"customer_id": BERT} for event in reports]
+        merge(write_tables(tmp_path / str(len(other)), moved, {BERT: SAFE}), ANNA, BERT)
+        row = run(workspace, days_later(100))[BERT]
+        assert (row["ground"], row["since"], row["graded_on"]) == ("held", days_later(-30), days_later(-30))
+
+
 def finding(who: str, first: int, last: int, typology: str = "fan_in", **said: Any) -> dict[str, Any]:
     days = {"first_day": days_later(first), "last_day": days_later(last)}
     return {"customer_id": who, "typology": typology, "stage": "layering", "strength": 1.0, **days} | said
@@ -155,11 +191,26 @@ def test_an_alert_is_told_once() -> None:
 
 
 def test_what_follows_a_decided_alert_alerts_again() -> None:
-    """A decided alert keeps its days, so that findings which wander on come free of it."""
+    """A decided alert keeps its days; a finding is the same only when more than half of its days are among them. What
+    is open grows, though a decided one has a day of it, too."""
     alerts, _ = merge_findings(ALERTS.empty_table(), found(finding(ANNA, -20, -10)), {}, DAY, {})
-    alerts, new = merge_findings(alerts, found(finding(ANNA, -10, -1)), {1: "cleared"}, DAY, {})
+    alerts, new = merge_findings(alerts, found(finding(ANNA, -14, -8)), {1: "cleared"}, DAY, {})
     assert new == 0 and alerts["last_day"].to_pylist() == [days_later(-10)]
-    assert merge_findings(alerts, found(finding(ANNA, -9, 0)), {1: "cleared"}, DAY, {})[1] == 1
+    assert merge_findings(alerts, found(finding(ANNA, -13, -6)), {1: "cleared"}, DAY, {})[1] == 1
+    alerts, new = merge_findings(alerts, found(finding(ANNA, -10, 19)), {1: "cleared"}, DAY, {})
+    assert new == 1 and decided_until(alerts, {1: "cleared"}) == {(ANNA, "fan_in"): days_later(-10)}
+    alerts, new = merge_findings(alerts, found(finding(ANNA, -11, 20)), {1: "cleared"}, DAY, {})
+    assert new == 0 and alerts["last_day"].to_pylist() == [days_later(-10), days_later(20)]
+
+
+def test_a_decision_counts_in_a_run_of_its_own_day(tmp_path: Path) -> None:
+    """An alert that was cleared on the day raises no more when the day is graded again; nor does it grow then."""
+    workspace = write_tables(tmp_path, EVENTS, PEOPLE)
+    assert run(workspace, inputs=Inputs(found(finding(ANNA, -30, -10))))[ANNA]["grade"] == "M"
+    with records_of(workspace).changing() as now:
+        add_act(now, "outcome", ANNA, DAY, "nothing in it", refers=1, kind="cleared")
+    assert run(workspace, inputs=Inputs(found(finding(ANNA, -28, -8))))[ANNA]["grade"] == "L"
+    assert read_alerts(records_of(workspace))["last_day"].to_pylist() == [days_later(-10)]
 
 
 def test_a25_repeated_alerts_count_within_their_days_unless_they_are_cleared() -> None:

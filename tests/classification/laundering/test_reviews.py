@@ -14,6 +14,7 @@ from classification.laundering.reviews import (
     Reviewed,
     add_act,
     check_confirms,
+    check_saw,
     holds,
     needs_second,
     read_acts,
@@ -78,13 +79,13 @@ def test_a24_the_second_person_is_another_one() -> None:
     for name in ("Eva Adler", " eva  adler "):
         assert standing([*said, confirm(2, 1, by=name)], system="M")["grade"] == "M"
         with pytest.raises(InputError, match="a second person"):
-            check_confirms(reviewed(said, SCHEME, {})[ANNA], name)
-    assert check_confirms(reviewed(said, SCHEME, {})[ANNA], "Tom").id == 1
+            check_confirms(reviewed(said, SCHEME, {})[ANNA], name, "L")
+    assert check_confirms(reviewed(said, SCHEME, {})[ANNA], "Tom", "L").id == 1
     again = [*said, assess(2, "M", "M", by="Ina")]
     assert standing([*again, confirm(3, 1)], system="M")["waits"]
     for nothing in (Reviewed(), reviewed([*said, confirm(2, 1)], SCHEME, {})[ANNA]):
         with pytest.raises(InputError, match="no assessment"):
-            check_confirms(nothing, "Tom")
+            check_confirms(nothing, "Tom", "L")
 
 
 def test_a24_a_pending_assessment_leaves_the_one_before_it() -> None:
@@ -118,6 +119,23 @@ def test_a25_nobody_leaves_the_highest_grade_without_a_review() -> None:
     assert standing(done, earlier=("H", days_later(7)), day=days_later(30))["grade"] == "H"  # an older review
 
 
+def test_a25_a_review_of_what_came_before_releases_nobody() -> None:
+    """Said by a register from before the highest grade, or before news, it does not lower, whenever it is confirmed;
+    said of a grade that a person gave, it does, though no register came between."""
+    stale = [assess(1, "L", "M", day=days_later(2)), confirm(2, 1, day=days_later(12))]
+    assert standing(stale, earlier=("H", days_later(10)), day=days_later(30))["ground"] == "held"
+    fresh = [assess(1, "L", "H", day=days_later(2)), confirm(2, 1, day=days_later(12))]
+    assert standing(fresh, earlier=("H", DAY), day=days_later(30))["ground"] == "review"
+    assert standing(fresh, earlier=("H", DAY), day=days_later(30), signal=days_later(5))["ground"] == "held"
+    assert standing(fresh, earlier=("H", days_later(1)), day=days_later(30))["ground"] == "review"
+    review = reviewed(stale[:1], SCHEME, {})[ANNA].pending
+    assert review is not None
+    check_saw(SCHEME, review, DAY, days_later(-1))
+    for since, signal in ((days_later(10), None), (DAY, DAY)):
+        with pytest.raises(InputError, match="Assess the customer anew"):
+            check_saw(SCHEME, review, since, signal)
+
+
 @pytest.mark.parametrize(("grade", "days"), [("H", 182), ("M", 364), ("L", 728)])
 def test_a24_the_next_review_follows_from_the_grade(grade: str, days: int) -> None:
     """So many days after the first grading, then after the last confirmed review; overdue from the day after."""
@@ -140,16 +158,17 @@ def test_a24_a_raised_customer_is_due_on_the_day_it_is_raised_at_the_latest_inte
 
 
 def test_a24_due_diligence_follows_from_the_grade() -> None:
-    """High asks enhanced, low simplified; more than asked is enough, less is not; the last one counts."""
+    """High asks enhanced, low simplified; more than asked is enough, less is not; the one of the latest day counts, of
+    one day the last that was noted."""
     for system, asked in (("H", "enhanced"), ("M", "standard"), ("L", "simplified")):
         assert standing([], system=system)["due_diligence"] == asked and standing([], system=system)["diligence_lacks"]
     for kind, lacks in (("simplified", True), ("standard", False), ("enhanced", False)):
         assert standing([act(1, "diligence", kind=kind)], system="M")["diligence_lacks"] == lacks
     two = [act(1, "diligence", kind="enhanced"), act(2, "diligence", kind="simplified", on=days_later(3))]
-    found = standing(two, system="M")
-    assert (found["diligence_done"], found["diligence_on"]) == ("simplified", days_later(3)) and found[
-        "diligence_lacks"
-    ]
+    for acts in (two, two[::-1], [act(3, "diligence", kind="enhanced", on=days_later(3)), *two]):
+        found = standing(acts, system="M")
+        assert (found["diligence_done"], found["diligence_on"]) == ("simplified", days_later(3))
+        assert found["diligence_lacks"]
 
 
 def test_acts_are_numbered_kept_and_cut_at_a_day(tmp_path: Path) -> None:

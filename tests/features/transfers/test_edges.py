@@ -82,6 +82,22 @@ def test_partners_outside_are_nodes_and_no_customers(tmp_path: Path) -> None:
     assert dict(zip(edges.accounts.to_pylist(), edges.customer.tolist(), strict=True)) == {A: True, X: False}
 
 
+def test_an_attribute_of_later_makes_nobody_a_customer(tmp_path: Path) -> None:
+    """It counts from the day after it became valid; one without a day always; a consent never."""
+    rows = [transfer("out", A, B, date(2024, 1, 5), 100, event_id="1")]
+    pq.write_table(pa.Table.from_pylist(rows, EVENTS), tmp_path / "events.parquet")
+    yesterday = AS_OF - timedelta(days=1)
+    for since, family, wanted in (
+        (AS_OF, "x", False),
+        (yesterday, "x", True),
+        (None, "x", True),
+        (None, "consent", False),
+    ):
+        said = {"customer_id": B, "attribute": "pep", "value": "no", "family": family, "valid_from": since}
+        pq.write_table(pa.Table.from_pylist([said], CUSTOMERS), tmp_path / "customers.parquet")
+        assert read_edges(tmp_path, COMPANY, AS_OF, ("cash",)).customer.tolist() == [True, wanted]
+
+
 EVENT = st.builds(
     transfer,
     st.sampled_from(["in", "out"]),

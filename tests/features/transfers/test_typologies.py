@@ -103,6 +103,23 @@ def test_only_customers_are_found_and_only_of_the_last_year() -> None:
     assert findings(edges, on(300) + timedelta(days=300), SAID).num_rows == 0
 
 
+def test_what_follows_a_day_is_found_beside_a_stronger_window_of_before() -> None:
+    """Of this customer and typology only: windows begin after the day, and have to be strong enough by themselves."""
+    moves = [Move(10 + i, 0, (20 + i) * DAY, 10_000) for i in range(20)]
+    moves += [Move(40 + i, 0, (250 + i) * DAY, 10_000) for i in range(12)]
+    moves += [Move(60 + i, 1, (20 + i) * DAY, 10_000) for i in range(20)]
+    edges, anna = edges_of(moves, nodes=80, customers=2), f"{0:032x}"
+
+    def days(day: int, typology: str = "fan_in") -> list[tuple[date, date]]:
+        found = findings(edges, on(300), SAID, {(anna, typology): on(day)}).to_pylist()
+        return [(row["first_day"], row["last_day"]) for row in found]
+
+    first, second = (on(20), on(39)), (on(250), on(261))
+    assert days(-1) == [first, first] == days(39, "cycle")
+    assert days(39) == [second, first] == days(249)
+    assert days(254) == [(on(255), on(261)), first] and days(255) == [first]
+
+
 def test_features_are_documented_and_total() -> None:
     """Every customer has a row, each feature a name of its own, a unit, a sentence; without transfers its `empty`."""
     assert len({each.name for each in FEATURES}) == len(FEATURES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -103,6 +104,17 @@ def test_nothing_of_any_one_account_leaves_the_workspace(bank: tuple[Path, Learn
         assert not any(each.encode() in said for each in found.accounts.ids.to_pylist()), place
     (card,) = (each for each in files if each.name == "model-card.html")
     assert "simulated" in card.read_text()
+
+
+@pytest.mark.parametrize("reported", [49, 50])
+def test_no_curve_shows_each_of_a_few(bank: tuple[Path, Learnt, set[str]], reported: int) -> None:
+    """Of fewer than fifty reported accounts none is drawn."""
+    home, found, _ = bank
+    few = replace(found, source=f"bank-{reported}", judgement=replace(found.judgement, reported=reported))
+    publish(Workspace(home), few, RANK, FIT)
+    store = Path(mlflow.get_tracking_uri().removeprefix("sqlite:///"))
+    drawn = list((store.parent / "artifacts" / few.source).rglob("recall.png"))
+    assert bool(drawn) == (reported == 50)
 
 
 def test_a_company_without_transfers_is_told(tmp_path: Path) -> None:
