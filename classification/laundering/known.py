@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from classification.credit.attribute import ATTRIBUTE as CREDIT_GRADE
 from classification.facts import Array, Facts
 from classification.laundering.scheme import ALERT, LaunderingScheme
 from features.attributes import attribute_table
@@ -42,7 +43,8 @@ YEARS = range(1900, 2200)
 @dataclass(frozen=True)
 class Known:
     """The customers at a date, and their facts. counts: upgrade → how many of its events each has; signal: the last day
-    on which an event that may raise a grade happened or became known, null for none; opened: when each came."""
+    on which an event that may raise a grade happened or became known, null for none; opened: when each came, by the
+    attribute that the scheme names, else the first day from which anything of it is known; null where that is not."""
 
     ids: pa.Array
     facts: Facts
@@ -74,7 +76,9 @@ def known_at(
     counts = {name: _filled(events[name].combine_chunks().take(places)) for name in events.column_names[2:]}
     for name, found in alerts.items():
         counts[name] = np.array([found.get(each, 0) for each in ids.to_pylist()], float)
-    opened = as_dates(attributes[scheme.opened]) if scheme.opened in attributes else pa.nulls(len(ids), pa.date32())
+    opened = since(tables / "customers.parquet", ids)
+    if scheme.opened in attributes:
+        opened = pc.coalesce(as_dates(attributes[scheme.opened]), opened)
     facts = Facts(len(ids), numbers, attributes)
     return Known(ids, facts, counts, events["signal"].combine_chunks().take(places), opened)
 
@@ -98,6 +102,20 @@ def as_dates(texts: Texts) -> pa.Array:
     """Days that are written as 2026-12-31, null where it is none, and for years but 1900 to 2199."""
     days = pa.array([*map(_date, texts.names), None], pa.date32())
     return days.take(pa.array(np.where(texts.codes < 0, len(texts.names), texts.codes)))
+
+
+def since(customers: Path, ids: pa.Array) -> pa.Array:
+    """The first day from which an attribute of each is valid; null where one is valid since ever, or there is none."""
+    own = f"family <> 'consent' AND attribute <> {text(CREDIT_GRADE)}"  # what we noted ourselves came with nobody
+    try:
+        with duckdb.connect() as db:
+            found = db.sql(
+                "SELECT customer_id, CASE WHEN count(*) = count(valid_from) THEN min(valid_from) END AS since "
+                f"FROM {parquet(customers)} WHERE {own} GROUP BY customer_id"
+            ).to_arrow_table()
+    except duckdb.Error as error:
+        raise damaged(customers, error) from None
+    return found["since"].combine_chunks().take(pc.index_in(ids, found["customer_id"].combine_chunks()))
 
 
 def _events(events: Path, timezone: str, scheme: LaunderingScheme, as_of: date) -> pa.Table:

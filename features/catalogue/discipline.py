@@ -18,7 +18,7 @@ UNIT = "minor currency units"
 DISCIPLINE: tuple[AnyFeature, ...] = (
     Feature(
         "days_late_mean", op="days_late_mean", kinds=INVOICES, family=FAMILY, unit="days",
-        doc="Mean days late of all invoices that fell due, 0 for one paid in time; null without one.",
+        doc="Mean days late of all invoices that fell due, 0 for one paid in full in time; null without one.",
     ),
     Feature(
         "days_late_mean_365d", op="days_late_mean", kinds=INVOICES, days=365, family=FAMILY, unit="days",

@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from classification.laundering.alerts import ALERTS, FOUND, counting, decided_until, merge_findings, read_alerts
+from classification.laundering.known import since
 from classification.laundering.page import to_html
 from classification.laundering.register import Inputs, current
 from classification.laundering.report import institution_report
 from classification.laundering.reviews import add_act
 from features.errors import InputError
+from features.tables.events import CUSTOMERS
 from features.tables.merges import FILE, MERGES
 from features.workspace import Workspace
 from tests.classification.laundering.bank import (
@@ -97,6 +99,24 @@ def test_a25_an_event_raises_at_once_also_over_a_persons_grade(tmp_path: Path) -
 def test_a25_events_raise_within_their_days(tmp_path: Path, days: int, wanted: str) -> None:
     workspace = write_tables(tmp_path, [*EVENTS, happened(CARL, "suspicious_report", days_later(-days))], PEOPLE)
     assert run(workspace)[CARL]["grade"] == wanted
+
+
+def test_who_came_when_is_told_by_the_first_thing_known_too(tmp_path: Path) -> None:
+    """Without the attribute the first day from which anything is known of a customer; not where something was ever
+    known, and not the day on which we graded its credit."""
+    rows = [
+        ("f", "pep", date(2026, 11, 16)), ("f", "country", date(2026, 11, 20)),
+        ("e", "pep", None), ("e", "country", date(2026, 11, 20)),
+        ("c", "credit_grade", date(2026, 11, 20)),
+    ]  # fmt: skip
+    table = [
+        {"customer_id": who * 32, "attribute": name, "value": "no", "valid_from": day, "family": "risk"}
+        for who, name, day in rows
+    ]
+    path = tmp_path / "customers.parquet"
+    pq.write_table(pa.Table.from_pylist(table, CUSTOMERS), path)
+    ids = pa.array([who * 32 for who in "cefa"], pa.string())
+    assert since(path, ids).to_pylist() == [None, None, date(2026, 11, 16), None]
 
 
 @pytest.mark.parametrize(("opened", "late"), [("2026-11-16", True), ("2026-11-17", False), ("2026-11-01", False)])
