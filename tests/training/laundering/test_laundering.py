@@ -88,10 +88,13 @@ def test_the_same_transfers_give_the_same_bytes(bank: tuple[Path, Learnt, set[st
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_nothing_of_any_one_account_leaves_the_workspace(bank: tuple[Path, Learnt, set[str]]) -> None:
+def test_nothing_of_any_one_account_leaves_the_workspace(
+    bank: tuple[Path, Learnt, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MLflow has figures of all accounts together, a picture and a card: no pseudonym, and no row for each account.
     The registered model ranks as the one that was learnt."""
     home, found, _ = bank
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")  # where nobody else wrote
     version = publish(Workspace(home), found, RANK, FIT)
     again = fetch_ranking("bank", version)
     assert rank(again, found.accounts).equals(rank(found.model, found.accounts))
