@@ -95,7 +95,7 @@ def expected_beside_actual(home: Workspace, learnt: Learnt, end: date) -> list[t
         chance, since = chances(home.tables, company, model, billed, day), days_overdue(billed, day)
         open_, settled = billed["open"].to_numpy(), [last[ref] for ref in billed["ref"].to_pylist()]
         for days, (expected, actual) in sums.items():
-            due = since + days > 0
+            due = (since + days > 0) & ~np.isnan(chance)  # of who objects to profiling nothing is expected
             then = day + timedelta(days=days)
             still = np.array([each is None or each >= then for each in settled])
             stays = model.curves.still_open(chance, since, since + days)

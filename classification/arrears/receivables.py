@@ -75,7 +75,8 @@ def expected_overdue(
     billed: pa.Table, probability: Array, curves: Curves, on: date, horizons: Sequence[int]
 ) -> pa.Table:
     """class, days, open, overdue_amount, expected: of what is open now, the part that will be open and past its due day
-    so many days from `on`; overdue_amount: the part that is past it now. probability (n,): of arrears.
+    so many days from `on`; overdue_amount: the part that is past it now. probability (n,): of arrears; of what has
+    none, as much stays open as of the rest.
 
     What will be billed meanwhile is not in it.
     """
@@ -83,7 +84,7 @@ def expected_overdue(
     since = days_overdue(billed, on)
     parts = []
     for days in horizons:
-        stays = curves.still_open(probability, since, since + days)
+        stays = _filled(curves.still_open(probability, since, since + days), open_)
         expected = np.where((open_ > 0) & (since + days > 0), open_ * stays, 0.0)
         columns = {"open": open_, "overdue_amount": np.where(since > 0, open_, 0.0), "expected": expected}
         parts.append(pa.table({"class": billed["class"], "days": np.full(len(billed), days), **columns}))
@@ -91,6 +92,13 @@ def expected_overdue(
     found = table.aggregate([("open", "sum"), ("overdue_amount", "sum"), ("expected", "sum")])
     named = found.rename_columns(["class", "days", "open", "overdue_amount", "expected"])
     return named.sort_by([("days", "ascending"), ("class", "ascending")])
+
+
+def _filled(stays: Array, open_: Array) -> Array:
+    """Shares that stay open, where one is unknown the mean of the others by amount; all, where none is known."""
+    known = ~np.isnan(stays) & (open_ > 0)
+    mean = float(np.average(stays[known], weights=open_[known])) if known.any() else 1.0
+    return np.where(np.isnan(stays), mean, stays)
 
 
 def worklist(billed: pa.Table, probability: Array, curves: Curves, on: date, loss_days: int) -> pa.Table:

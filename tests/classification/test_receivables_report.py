@@ -81,6 +81,13 @@ def test_expected_overdue_by_hand() -> None:
     ]
 
 
+def test_what_has_no_probability_goes_as_the_rest() -> None:
+    """Of an objector's open invoice half is expected to be overdue, as of the others; nothing is lost from the sum."""
+    table = billed(("a", -10, 100, 100), ("a", -10, 300, 300))
+    (row,) = expected_overdue(table, np.array([0.3, np.nan]), HALF, ON, [30]).to_pylist()
+    assert row["expected"] == pytest.approx(200) and row["open"] == 400
+
+
 def test_a22_the_worklist_begins_with_the_largest_expected_loss() -> None:
     """Amount times the chance that it stays open; what no model judges comes last, by amount."""
     table = billed(("a", -10, 100, 100), ("b", 5, 70, 70), ("a", 5, 900, 0), ("b", 1, 30, 30), ("b", 1, 40, 40))
