@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +14,17 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from serving.options import HomeOption, MonthOption, SourceOption, WithinOption, as_classes, as_day, open_job, out
+from serving.options import (
+    HomeOption,
+    MonthOption,
+    SourceOption,
+    WithinOption,
+    as_classes,
+    as_day,
+    open_job,
+    out,
+    write_for_owner,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,10 +139,11 @@ def give(job: Job, what: str, found: pa.Table, to: Path | None, ids: bool) -> No
     if ids:
         rows = _by_own_ids(job, what, rows)
     if to is not None:
-        with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            lines = csv.DictWriter(file, found.column_names, lineterminator="\n")
-            lines.writeheader()
-            lines.writerows(rows)
+        page = io.StringIO()
+        lines = csv.DictWriter(page, found.column_names, lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)
+        write_for_owner(to, page.getvalue())
     shown = [row if ids else {**row, "customer_id": row["customer_id"][:DIGITS]} for row in rows[:SHOWN]]
     out.print(table(f"{len(rows):,} {what}", shown, job) if rows else f"No {what}.")
     if len(rows) > SHOWN:
