@@ -1,0 +1,76 @@
+"""What a store knows of a customer, and what every store can do, wherever it keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classification.decisions import Override
+from features.online import Event
+
+
+class StoreError(Exception):
+    """The store does not answer; its text names no customer."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A customer in one grading snapshot, and what came since.
+
+    customer: its pseudonym, that of the survivor where ids were merged. record: JSON, as the grading left it; None for
+    whom the snapshot does not know. row (features,): its feature row at the snapshot's date; None: it has no record.
+    texts: attributes and traits by name. held: dimension → raw class, class and note, where the class that counts is
+    not the raw one. arrived: whether events came since the snapshot was published. forgotten: the id was erased, and
+    nothing may be kept of it again.
+    """
+
+    customer: str
+    record: bytes | None = None
+    row: NDArray[np.float64] | None = None
+    texts: dict[str, str | None] = field(default_factory=dict)
+    held: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    no_profiling: bool = False
+    no_marketing: bool = False
+    overrides: tuple[Override, ...] = ()
+    arrived: bool = False
+    forgotten: bool = False
+
+
+class Store(Protocol):
+    """The states of one snapshot; safe to share between threads. Every method raises StoreError where the store does
+    not answer, and answers again once it is back, without a restart.
+
+    snapshot: its id. local: whether asking takes microseconds, so that it may be done on the event loop.
+    """
+
+    snapshot: str
+    local: bool
+
+    def find(self, pseudonym: str) -> State:
+        """What is known of a customer, in one round trip; of nobody a state without a record."""
+        ...
+
+    def find_many(self, pseudonyms: Sequence[str]) -> list[State]:
+        """The same of many, in their order."""
+        ...
+
+    def history(self, customer: str) -> list[Event]:
+        """All events of a customer (a `State.customer`): those of the snapshot, then those that arrived since."""
+        ...
+
+    def append(self, customer: str, events: Sequence[Event]) -> int:
+        """Keep events of a customer, each with an event_id, so that nothing is lost once this has returned; how many
+        were new: an id that is there already is one event."""
+        ...
+
+    def check(self) -> None:
+        """Whether the store answers; StoreError where not."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
