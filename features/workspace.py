@@ -87,6 +87,11 @@ class Workspace:
         return self.home / "store"
 
     @property
+    def arrivals(self) -> Path:
+        """The events that arrived over HTTP and are not yet in the event table."""
+        return self.home / "arrivals"
+
+    @property
     def reports(self) -> Path:
         """One folder per report of a month; `scoring report` makes them again."""
         return self.home / "reports"

@@ -285,13 +285,14 @@ def serve(
     from serving.plays import open_plays
     from serving.scorer import Scorer
     from serving.service import Service
-    from serving.store import Store
+    from serving.store.sqlite import SqliteStore, arrivals_path
 
     with open_job(source, home) as job:
         live, pseudonyms, path = job.live()
         plays = open_plays(job.workspace, live.scheme, playbook)
     categories = read_categories(job.workspace.tables)
-    service = Service(Scorer(live, pseudonyms, categories), Store(path), job.workspace, plays)
+    store = SqliteStore(path, arrivals_path(job.workspace))
+    service = Service(Scorer(live, pseudonyms, categories), store, job.workspace, plays)
     try:
         listener = socket.create_server((host, port))
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from classification.decisions import Override
@@ -29,6 +29,19 @@ def current(live: LiveSet, record: dict[str, Any], overrides: Sequence[Override]
         return record | told
     codes = {name: said["code"] for name, said in classes.items()}
     return record | {"classes": classes, "code": live.scheme.coding.encode(codes)} | told
+
+
+def settled(live: LiveSet, record: dict[str, Any], held: Mapping[str, tuple[str, str, str]]) -> dict[str, Any]:
+    """`record`, of raw classes, with the classes that the last grading held: they stand as long as the facts say what
+    they said then. held: dimension → raw class, class and note of that grading."""
+    classes = dict(record["classes"])
+    for name, (raw, class_, note) in held.items():
+        if classes[name]["raw"] == raw:
+            classes[name] = class_record(live, name, class_, raw, note)
+    if classes == record["classes"]:
+        return record
+    codes = {name: said["code"] for name, said in classes.items()}
+    return record | {"classes": classes, "code": live.scheme.coding.encode(codes)}
 
 
 def as_json(override: Override) -> dict[str, str]:

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classification.decisions import Override
 from features.errors import InputError
 from features.tables.audit import Audit, open_audit
-from features.tables.consents import Consents
 from features.tables.erasure import id_columns
 from features.tables.holds import knows
 from features.tables.person import Person, find_person
@@ -23,7 +21,7 @@ from features.tables.sources import Source
 from features.tables.vault import Vault, open_vault
 from features.workspace import Workspace, clear_up, staged
 from serving.steps import Job
-from serving.store import revise
+from serving.store.publish import Standing, revise
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,7 @@ class Desk:
     def revise(self, person: Person, reason: str, change: Callable[[Path], list[Rewritten]]) -> list[Rewritten]:
         """Let `change` revise a copy of each folder that was made of the tables, put it in place, and log its files."""
         hidden = [path.name for path in (self.workspace.simulated, self.workspace.tables, self.workspace.laundering)]
+        hidden.append(self.workspace.arrivals.name)
         folders = [path for path in sorted(self.workspace.home.iterdir()) if path.is_dir()]
         done: list[Rewritten] = []
         for folder in folders:
@@ -99,10 +98,9 @@ def open_desk(job: Job, by: str | None = None) -> Desk:
     return Desk(job.source, job.workspace, pseudonyms, open_audit(job.workspace.home, by))
 
 
-def revise_stores(folder: Path, gone: frozenset[str], consents: Consents, overrides: list[Override]) -> list[Rewritten]:
-    """Take customers out of the online stores below `folder`, and tell them who objects to what, and what was decided
-    about the classes of the others (`serving.store.overrides_by_id`)."""
-    found = ((file, revise(file, gone, consents, overrides)) for file in sorted(folder.rglob("*.sqlite")))
+def revise_stores(folder: Path, gone: frozenset[str], held: Standing) -> list[Rewritten]:
+    """Take customers out of the online stores below `folder`, and tell them what holds of the others."""
+    found = ((file, revise(file, gone, held)) for file in sorted(folder.rglob("*.sqlite")))
     return [done for _, done in found if done is not None]
 
 

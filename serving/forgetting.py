@@ -12,7 +12,6 @@ from datetime import date
 import pyarrow.compute as pc
 
 from features.errors import InputError
-from features.tables.consents import read_consents
 from features.tables.erasure import erase_rows, erase_sealed
 from features.tables.holds import Hold, hold_of, put_hold, restrict, restricted_entries, rows_of
 from features.tables.person import FORGOTTEN, Person, forgotten, restricted_people, unknown_customer
@@ -20,7 +19,7 @@ from features.tables.rewrite import Rewritten
 from features.tables.vault import open_vault
 from features.workspace import staged, write_json
 from serving.desk import Desk, check_reason, revise_stores
-from serving.store import overrides_by_id
+from serving.store.publish import standing
 from training import registry
 
 
@@ -53,11 +52,11 @@ def forget(desk: Desk, person: Person, reason: str, today: date) -> Forgotten:
     desk.audit.append("forget", person, reason, releases=releases, until=str(hold.until) if hold else None)
     _put_tombstones(desk, person)
     desk.discard_reports()
-    consents, overrides = read_consents(tables).but(person.ids), overrides_by_id(desk.workspace)
+    held = standing(desk.workspace).but(person.ids)
     files = desk.revise(
         person,
         reason,
-        lambda folder: erase_rows(folder, person) + revise_stores(folder, person.ids, consents, overrides),
+        lambda folder: erase_rows(folder, person) + revise_stores(folder, person.ids, held),
     )
     files += _erase_tables(desk, person, reason, hold)
     kept = _kept(person) if hold else ()

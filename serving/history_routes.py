@@ -19,7 +19,7 @@ from classification.history import Change, PastMonth, ScoreReason, history, scor
 from classification.months import months
 from serving.current import as_json
 from serving.schema import OverrideOut, Text
-from serving.service import Live, Service
+from serving.service import Live
 
 
 class LastSegment(APIRoute):
@@ -64,7 +64,7 @@ CustomerId = Annotated[Text, InPath(description="the company's own id")]
 )
 def customer_history(customer_id: CustomerId, live: Live) -> CustomerHistory:
     """Classes, code, release and scheme of each month, its changes with the share of each cause."""
-    customer = _graded(live, customer_id)
+    customer = live.graded(customer_id).customer
     return CustomerHistory(customer_id=customer_id, months=history(live.workspace, customer))
 
 
@@ -75,19 +75,13 @@ def customer_history(customer_id: CustomerId, live: Live) -> CustomerHistory:
 )
 def customer_why(customer_id: CustomerId, live: Live) -> CustomerWhy:
     """What changed in the last month that was graded, the reasons of its scores, and what persons decided."""
-    customer, known = _graded(live, customer_id), months(live.workspace)
+    state, known = live.graded(customer_id), months(live.workspace)
+    customer = state.customer
     last = history(live.workspace, customer, [month.name for month in known[-1:]])
     return CustomerWhy(
         customer_id=customer_id,
         month=last[0].month if last else None,
         changes=last[0].changes if last else [],
         reasons=score_reasons(known[-1].folder, customer) if last else [],
-        overrides=[OverrideOut.model_validate(as_json(each)) for each in live.overrides(customer_id)],
+        overrides=[OverrideOut.model_validate(as_json(each)) for each in live.overrides(state)],
     )
-
-
-def _graded(live: Service, customer_id: str) -> str:
-    """The pseudonym under which a customer is graded; who objects to profiling, or is nobody, gets no answer."""
-    live.consents(customer_id)
-    live.record(customer_id)
-    return live.store.survivor(live.scorer.pseudonyms.of(customer_id))

@@ -7,6 +7,7 @@ first.
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from features.population import POPULATION
 from features.tables.holds import rows_of
 from features.tables.person import Person
 from features.workspace import Workspace, read_json
-from serving.store import Store
+from serving.store.sqlite import SqliteStore, store_path
 from training.recipes import CHURN, DEMAND, INTENT, POTENTIAL, SEGMENTS, VALUE
 
 TOLD = tuple(o for recipe in (CHURN, VALUE, DEMAND, INTENT, POTENTIAL, SEGMENTS) for o in recipe.outputs)
@@ -109,14 +110,15 @@ def made_of(workspace: Workspace, person: Person) -> dict[str, Any]:
 
 def _grades(workspace: Workspace, base: _Base, person: Person) -> Rows:
     """A base's grade of the person, and what the online store says of it."""
-    path = workspace.store / f"{base.snapshot}.sqlite"
+    path = store_path(workspace, base.snapshot)
     with contextlib.ExitStack() as stack:
-        store = stack.enter_context(contextlib.closing(Store(path))) if path.exists() else None
+        store = stack.enter_context(contextlib.closing(SqliteStore(path))) if path.exists() else None
         found = []
         for row in base.rows("grades.parquet", person):
             cells = {name: told for name, value in row.items() if (told := base.cell(name, value)) is not None}
-            record = store.get(row["customer_id"]) if store else None
-            found.append({"snapshot": base.folder.name, **cells, "online": base.record(record) if record else None})
+            record = store.find(row["customer_id"]).record if store else None
+            online = base.record(json.loads(record)) if record else None
+            found.append({"snapshot": base.folder.name, **cells, "online": online})
     return found
 
 

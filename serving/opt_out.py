@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 
 from classification.credit.attribute import drop_grades
 from classification.credit.decisions import FILE as CREDIT_DECISIONS
-from features.tables.consents import OBJECTIONS, read_consents, write_objections
+from features.tables.consents import OBJECTIONS, write_objections
 from features.tables.erasure import erase_rows
 from features.tables.person import Person, unknown_customer
 from features.tables.rewrite import Rewritten, rewrite
 from features.workspace import staged
 from serving.desk import Desk, check_reason, revise_stores
-from serving.store import overrides_by_id
+from serving.store.publish import standing
 
 PROFILING, MARKETING = "no_profiling", "no_marketing"
 
@@ -47,16 +47,16 @@ def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reas
             done += [replace(each, file=f"customers.parquet/{each.file}") for each in drop_grades(folder, person)]
         desk.log("revise", person, reason, desk.workspace.tables.name, done)
     desk.discard_reports()
-    consents, overrides = read_consents(desk.workspace.tables), overrides_by_id(desk.workspace)
-    gone = person.ids & consents.no_profiling
+    held = standing(desk.workspace)
+    gone = person.ids & held.consents.no_profiling
 
     def change(folder: Path) -> list[Rewritten]:
         files = (
             erase_rows(folder, person, (CREDIT_DECISIONS,))
             if gone
-            else _mark(folder, person, bool(person.ids & consents.no_marketing))
+            else _mark(folder, person, bool(person.ids & held.consents.no_marketing))
         )
-        return files + revise_stores(folder, gone, consents, overrides)
+        return files + revise_stores(folder, gone, held)
 
     desk.revise(person, reason, change)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,11 +14,11 @@ from classification.decisions import LIFTED, SET, add_acts, read_acts, standing_
 from classification.scheme import Dimension, Scheme
 from classification.stability import OVERRIDE, can_follow
 from features.errors import InputError
-from features.tables.consents import read_consents
 from features.tables.person import Person, unknown_customer
 from features.workspace import staged
 from serving.desk import Desk, check_reason, revise_stores
-from serving.store import Store, overrides_by_id
+from serving.store.publish import standing
+from serving.store.sqlite import SqliteStore
 
 LONGEST = timedelta(days=731)
 """Two years; whoever knows better for longer looks again by then."""
@@ -45,11 +46,11 @@ def set_override(desk: Desk, scheme: Scheme, store: Path, raw_id: str, wanted: W
     dimension = _dimension(scheme, wanted)
     if not today < wanted.until <= today + LONGEST:
         raise InputError("--until", str(wanted.until), f"a day after {today}, and not after {today + LONGEST}")
-    with contextlib.closing(Store(store)) as records:
-        record = records.get(id_)
-    if record is None:
+    with contextlib.closing(SqliteStore(store)) as states:
+        found = states.find(id_).record
+    if found is None:
         raise unknown_customer(desk.workspace.home)
-    _check_move(dimension, record["classes"][wanted.dimension], wanted.class_)
+    _check_move(dimension, json.loads(found)["classes"][wanted.dimension], wanted.class_)
     said = {"dimension": wanted.dimension, "class": wanted.class_, "until": str(wanted.until)}
     desk.audit.append("override", person, wanted.reason, **said)
     act = {"customer_id": id_, "class": wanted.class_, "until": wanted.until, "act": SET}
@@ -78,9 +79,9 @@ def _decide(desk: Desk, person: Person, dimension: str, reason: str, acts: list[
     with staged(workspace.decisions, keep=True) as folder:
         done = add_acts(folder, [said | act for act in acts])
         desk.log("revise", person, reason, workspace.decisions.name, [done])
-    consents, overrides = read_consents(workspace.tables), overrides_by_id(workspace)
+    held = standing(workspace)
     with staged(workspace.store, keep=True) as folder:
-        files = revise_stores(folder, frozenset(), consents, overrides)
+        files = revise_stores(folder, frozenset(), held)
         desk.log("revise", person, reason, workspace.store.name, files)
 
 

@@ -13,6 +13,9 @@ from features.tables.privacy import BLANKS
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
 
 MOST_EVENTS = 10_000
+MOST_ATTRIBUTES = 200
+MOST_REASONS = 20
+LONGEST_TEXT = 200
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 D = TypeVar("D", date, datetime)
@@ -22,7 +25,7 @@ def _without_blanks(value: object) -> object:
     return value.strip(BLANKS) if isinstance(value, str) else value
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_without_blanks)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT), BeforeValidator(_without_blanks)]
 Units = Annotated[int, Field(strict=True, ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT, description="minor currency units")]
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 
@@ -120,8 +123,65 @@ class ScoreRequest(Body):
 
     customer_id: Text
     as_of: Day | None = Field(None, description="events before this day count; by default tomorrow: all up to now")
-    attributes: dict[Text, Text | None] = Field({}, max_length=200)
+    attributes: dict[Text, Text | None] = Field({}, max_length=MOST_ATTRIBUTES)
     events: list[EventIn] = Field(max_length=MOST_EVENTS)
+
+
+class EventsRequest(Body):
+    """What happened to a customer, to be kept. as_of: of the score that is answered.
+
+    An event whose `event_id` is there already is the same event; without an id it gets a digest of what it says.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": "C10001",
+                    "events": [
+                        {
+                            "event_id": "shop-7781",
+                            "ts": "2026-11-20T10:15:00",
+                            "kind": "purchase",
+                            "ref": "100912",
+                            "amount": 8990,
+                            "item": "PA01",
+                        }
+                    ],
+                }
+            ]
+        },
+    )
+
+    customer_id: Text
+    as_of: Day | None = Field(None, description="by default the day after the last event became known")
+    events: list[EventIn] = Field(min_length=1, max_length=MOST_EVENTS)
+
+
+class CustomerLine(Body):
+    """A line of a batch: a stored customer."""
+
+    customer_id: Text
+    as_of: Day | None = None
+
+
+class Reason(BaseModel):
+    """A feature that moves a score: how much it adds to the task's own additive score, the log-odds or the logarithm of
+    an amount (exact TreeSHAP for trees), and the same in words."""
+
+    feature: str
+    value: float | None
+    contribution: float
+    reason: str
+
+
+class Kept(BaseModel):
+    """What became of events that were sent."""
+
+    new: int
+    repeated: int
 
 
 class Score(BaseModel):
@@ -217,6 +277,15 @@ class CustomerScore(BaseModel):
     no_marketing: bool = Field(description="the customer objects to marketing")
     play: CustomerPlay | None = Field(description="what to do for it; null where no playbook fits the scheme")
     live: Version
+    reasons: dict[str, list[Reason]] | None = Field(
+        None, description="with ?reasons=k: task → the k features that move its score most, the largest first"
+    )
+
+
+class KeptScore(CustomerScore):
+    """The score after the events that were sent."""
+
+    kept: Kept
 
 
 class Rung(BaseModel):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
 from classification.grade import Graded, LiveSet, class_name
-from features.calendar import today
 from features.catalogue import PROGRAM
 from features.online import Event, feature_row
 from features.tables.privacy import Pseudonyms
-from features.texts import Texts
 from features.traits import traits_of
-from serving.schema import EventIn, ScoreRequest
 from training.recipes import RECIPES
 from training.registry import model_name
 
@@ -31,28 +32,25 @@ class Scorer:
     pseudonyms: Pseudonyms
     categories: Mapping[str, str] = field(default_factory=dict)
 
-    def score(self, request: ScoreRequest) -> dict[str, Any]:
-        """The record of one customer, as `serving.schema.CustomerScore` describes it."""
+    def features(
+        self, customer: str, events: Sequence[Event], as_of: date
+    ) -> tuple[NDArray[np.float64], dict[str, str | None]]:
+        """The feature row (features,) and the traits of a customer, a pseudonym as all ids in `events`."""
         company = self.live.snapshot.company
-        as_of = request.as_of or today(company.timezone) + timedelta(days=1)
-        customer = self.pseudonyms.of(request.customer_id)
-        events = [self._event(event) for event in request.events]
         row = feature_row(PROGRAM, customer, events, as_of, company)
-        traits = traits_of(customer, events, as_of, company, self.categories)
-        texts = {name: Texts.of([text]) for name, text in {**request.attributes, **traits}.items()}
-        return record(self.live, self.live.grade(row[None, :], texts), 0, as_of) | {"customer_id": request.customer_id}
+        return row, traits_of(customer, events, as_of, company, self.categories)
+
+    def pseudonymous(self, event: Event) -> Event:
+        """An event as it was sent, with a pseudonym for the company's own id of a partner."""
+        if event.counterparty is None:
+            return event
+        return msgspec.structs.replace(event, counterparty=self.pseudonyms.of(event.counterparty))
 
     def warm(self) -> None:
         """Answer once, so that everything is compiled and loaded before the first request."""
         events = [Event(datetime(2020, 1, day, tzinfo=UTC), "purchase", amount=100, item="x") for day in (1, 9, 20)]
-        row = feature_row(PROGRAM, "warm", events, date(2020, 2, 1), self.live.snapshot.company)
+        row, _ = self.features("warm", events, date(2020, 2, 1))
         self.live.grade(row[None, :])
-
-    def _event(self, event: EventIn) -> Event:
-        said = {name: getattr(event, name) for name in EventIn.model_fields}
-        if event.counterparty is not None:
-            said["counterparty"] = self.pseudonyms.of(event.counterparty)
-        return Event(**said)
 
 
 def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]:

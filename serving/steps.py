@@ -38,8 +38,10 @@ from features.tables.simulate import simulate
 from features.tables.sources import Source
 from features.tables.vault import Vault, open_vault
 from features.workspace import Workspace, read_json
-from serving import store
+from serving.intake import take_arrivals
 from serving.reporting import report_month
+from serving.store.publish import publish as publish_states
+from serving.store.sqlite import store_path
 from training import registry
 from training.backtest import plan_cuts
 from training.candidate import Order
@@ -82,6 +84,7 @@ class Job:
             simulate(raw, customers, breaks=SHARE)
             self.progress("simulate the company", 1, 1)
             afresh = True  # another number of customers is another company
+        take_arrivals(self.source, self.workspace, pseudonyms)
         if raw is None:
             raise InputError("--raw", "nothing", f"the folder of the files of {self.source.name}")
         return read_tables(self.source, raw, self.workspace, pseudonyms, self.progress, afresh=afresh)
@@ -223,7 +226,7 @@ class Job:
         decisions = decisions_for(self.workspace, release, base)
         live, folder = grade(self.workspace, release, base, origin, decisions, self.progress)
         self.progress("classify", 1, 1)
-        store.publish(self.workspace, live, folder, self.progress)
+        publish_states(self.workspace, live, folder, base, self.progress)
         drift_report(self.workspace, release, base.as_of, folder, self.progress)
         return live, folder
 
@@ -263,7 +266,7 @@ class Job:
         if restate and done.written:
             audit = open_audit(self.workspace.home, None)
             audit.append("restate", None, restate, month=name, release=release.version)
-        store.publish(self.workspace, done.live, done.month.folder, self.progress)
+        publish_states(self.workspace, done.live, done.month.folder, bases.now, self.progress)
         drift_report(self.workspace, release, as_of, done.month.folder, self.progress)
         report_month(self, done.month.name, live=done.live)
         return done
@@ -304,7 +307,7 @@ class Job:
         live = load_live_set(folder, release)
         pseudonyms = load_pseudonyms()
         check_same_key(pseudonyms, live.snapshot.key, folder)
-        path = store.store_path(self.workspace, live)
+        path = store_path(self.workspace, live.snapshot.id)
         return live, pseudonyms, self.workspace.needs(path, "scoring classify")
 
     def report(self) -> dict[str, Any]:

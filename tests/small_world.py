@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +25,8 @@ from features.tables.sources import load_source
 from features.tables.vault import open_vault
 from features.workspace import Workspace, write_json
 from serving.desk import Desk
-from serving.store import SCHEMA
+from serving.store.sqlite import SCHEMA
+from serving.store.state import Kept
 
 UNTIL = date(2026, 12, 31)
 ANNA, BERT, CARL, SEVEN = "anna-0001", "bert-0002", "carl-0003", "7"
@@ -130,7 +133,9 @@ def _made_of_it(workspace: Workspace, ids: list[str]) -> None:
         with sqlite3.connect(workspace.store / f"s{day}.sqlite") as db:
             db.executescript(SCHEMA)
             record = json.dumps({"scores": {}, "classes": {}, "code": "AL"}).encode()
-            db.executemany("INSERT INTO customers VALUES (?, ?)", [(id_, record) for id_ in ids])
+            kept = msgspec.msgpack.encode(Kept(b"", {}, {}))
+            db.executemany("INSERT INTO customers VALUES (?, ?, ?)", [(id_, record, kept) for id_ in ids])
+            db.executemany("INSERT INTO histories VALUES (?, ?)", [(id_, zlib.compress(b"[]")) for id_ in ids])
             decided = [(id_, "value", "A", UNTIL.isoformat(), "eva", "a contract") for id_ in ids]
             db.executemany("INSERT INTO overrides VALUES (?, ?, ?, ?, ?, ?)", decided)
         db.close()

@@ -28,7 +28,7 @@ from features.tables.vault import open_vault
 from features.workspace import Workspace
 from serving.desk import Desk
 from serving.forgetting import forget, forget_due, set_hold
-from serving.store import Store
+from serving.store.sqlite import SqliteStore
 from tests.small_world import ANNA, BERT, CARL, SEVEN, contents, small_world
 
 TODAY = date(2026, 11, 23)
@@ -248,11 +248,11 @@ def test_a_longer_id_is_another(desk: Desk) -> None:
 
 def test_a_running_service_forgets_at_once(desk: Desk) -> None:
     """An open store answers from the file that is there now."""
-    store = Store(desk.workspace.store / "s2026-04-01.sqlite")
+    store = SqliteStore(desk.workspace.store / "s2026-04-01.sqlite")
     a, b = map(desk.pseudonyms.of, (ANNA, BERT))
-    assert store.get(a) and store.get(b)
+    assert store.find(a).record and store.find(b).record
     forget(desk, desk.person(ANNA), "", TODAY)
-    assert store.get(a) is None and store.get(b)
+    assert store.find(a).record is None and store.find(b).record
     store.close()
 
 

@@ -78,6 +78,12 @@ def sentences_of(
     return pc.binary_join_element_wise(heads, said, tails, "")
 
 
+def sentence(name: str, value: float, contribution: float, moves: str, decimals: int = 2) -> str:
+    """One of `sentences_of`."""
+    said = _said(value, UNITS.get(name, "1"), decimals)
+    return f"{short_doc(name)}: {said}, {'raises' if contribution > 0 else 'lowers'} {moves}"
+
+
 def largest(values: Array, k: int) -> NDArray[np.intp]:
     """The columns of the `k` values that are furthest from 0 in each row, the furthest first, of equals the first;
     values (n, m) → (n, k)."""

@@ -52,15 +52,16 @@ Line = Mapping[str, str | None]
 """The cells of a line, as text: times in ISO 8601, amounts in the major unit."""
 
 
-def line_of(customer: str, event: Event, known_at: datetime, source: Source) -> Line:
-    """What a person wrote of a customer, as a line. customer: the company's own id, and so is the counterparty."""
+def line_of(customer: str, event: Event, known_at: datetime, timezone: str, decimals: int) -> Line:
+    """What was written of a customer, as a line. customer: the company's own id, and so is the counterparty; timezone,
+    decimals: of the company and its currency."""
     said = {
         "customer": customer,
         "counterparty": event.counterparty,
         "known_at": known_at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "ts": _written(event.ts, source.timezone),
-        "amount": _major(event.amount, source),
-        "cost": _major(event.cost, source),
+        "ts": _written(event.ts, timezone),
+        "amount": _major(event.amount, decimals),
+        "cost": _major(event.cost, decimals),
     }
     others = {name: getattr(event, name) for name in CELLS if name not in said}
     return said | {name: None if cell is None else str(cell) for name, cell in others.items()}
@@ -84,11 +85,11 @@ def source_by_hand(source: Source, lines: Sequence[Line], again: bool = False) -
     return source.model_copy(update={"tables": (*source.tables, _table(lines)), "rules": rules, "unreadable": 1.0})
 
 
-def keep(vault: Vault, pseudonyms: Pseudonyms, line: Line) -> None:
-    """Add a line to those in the vault."""
-    names = {cell: pseudonyms.of(cell) for name in IDS if (cell := line[name]) is not None}
-    cells = [names[cell] if name in IDS and cell is not None else cell for name, cell in _in_order(line)]
-    vault.append(LINES, pa.table([[cell] for cell in cells], schema=KEPT))
+def keep(vault: Vault, pseudonyms: Pseudonyms, lines: Sequence[Line]) -> None:
+    """Add lines to those in the vault."""
+    names = {cell: pseudonyms.of(cell) for line in lines for name in IDS if (cell := line[name]) is not None}
+    columns = [[_named(names, name, line[name]) for line in lines] for name in CELLS]
+    vault.append(LINES, pa.table(columns, schema=KEPT))
     known = vault.read(NAMES)["customer_id"].to_pylist() if vault.path(NAMES).exists() else []
     new = sorted((name, id_) for id_, name in names.items() if name not in known)
     if new:
@@ -126,8 +127,8 @@ def _chunk(lines: Sequence[Line]) -> Chunk:
     return chunk_of(pa.table(columns), pa.array(range(1, len(lines) + 1), pa.int64()))
 
 
-def _in_order(line: Line) -> list[tuple[str, str | None]]:
-    return [(name, line[name]) for name in CELLS]
+def _named(names: Mapping[str, str], name: str, cell: str | None) -> str | None:
+    return names[cell] if name in IDS and cell is not None else cell
 
 
 def _written(ts: datetime, timezone: str) -> str:
@@ -138,5 +139,5 @@ def _written(ts: datetime, timezone: str) -> str:
     return ts.astimezone(UTC).isoformat() if ts.tzinfo else ts.isoformat()
 
 
-def _major(amount: int | None, source: Source) -> str | None:
-    return None if amount is None else f"{Decimal(amount).scaleb(-source.decimals):f}"
+def _major(amount: int | None, decimals: int) -> str | None:
+    return None if amount is None else f"{Decimal(amount).scaleb(-decimals):f}"

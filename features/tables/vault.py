@@ -39,8 +39,7 @@ class Vault:
         """Keep `table` under `name`, in place of what was there."""
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        nonce = secrets.token_bytes(NONCE)
-        sealed = nonce + AESGCM(self.key).encrypt(nonce, sink.getvalue().to_pybytes(), name.encode())
+        sealed = seal(self.key, sink.getvalue().to_pybytes(), name)
         path = self.path(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.{os.getpid()}")
@@ -57,13 +56,7 @@ class Vault:
         """The table kept under `name`. Raises InputError for another key or a changed file."""
         path = self.path(name)
         sealed = path.read_bytes()
-        try:
-            content = AESGCM(self.key).decrypt(sealed[:NONCE], sealed[NONCE:], name.encode())
-        except (InvalidTag, ValueError):
-            raise InputError(
-                path, "a file that this key does not open", "one sealed with it", "Restore the key, or the file."
-            ) from None
-        return pq.read_table(pa.BufferReader(content))
+        return pq.read_table(pa.BufferReader(unseal(self.key, sealed, name, path)))
 
     def names(self, under: str) -> list[str]:
         """The names of all entries below `under`, in order."""
@@ -81,6 +74,22 @@ class Vault:
     def path(self, name: str) -> Path:
         """The file of an entry."""
         return self.folder / f"{name}{SUFFIX}"
+
+
+def seal(key: bytes, content: bytes, name: str) -> bytes:
+    """`content`, encrypted: only the key opens it, and only under its name."""
+    nonce = secrets.token_bytes(NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, content, name.encode())
+
+
+def unseal(key: bytes, sealed: bytes, name: str, place: Path) -> bytes:
+    """What was sealed. Raises InputError, which names `place`, for another key or changed bytes."""
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], name.encode())
+    except (InvalidTag, ValueError):
+        raise InputError(
+            place, "a file that this key does not open", "one sealed with it", "Restore the key, or the file."
+        ) from None
 
 
 def open_vault(tables: Path, pseudonyms: Pseudonyms) -> Vault:

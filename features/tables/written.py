@@ -6,6 +6,7 @@ So come back what a talk with the customer gave: when it expects to buy (kind `c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from features.progress import silent
 from features.tables.audit import Audit
 from features.tables.counts import Counts
 from features.tables.events import CONFIDENTIAL_KINDS, KINDS
-from features.tables.hand import keep, line_of, source_by_hand, take_lines
+from features.tables.hand import Line, keep, known_at, line_of, source_by_hand, take_lines
 from features.tables.ingest import scratch_folder
 from features.tables.merges import is_customer, read_merges
 from features.tables.person import Person, forgotten, is_telling, tombstone, unknown_customer
@@ -62,20 +63,34 @@ def write_event(
     _check(event, source, now)
     if is_telling(customer) and customer in (event.code or ""):
         raise InputError("code", "the customer's id", "a text without it", "Reports tell how often a code was given.")
-    line = line_of(customer, event, now, source)
+    line = line_of(customer, event, now, source.timezone, source.decimals)
     try:
         with staged(workspace.tables, keep=True) as tables, scratch_folder(tables) as scratch:
             _check_customer(tables, name, new)
             run = Run(source_by_hand(source, [line]), tables, scratch, pseudonyms, 1, now, silent, released=True)
             take_lines(run, [line])
             _check_taken(*(counts for counts in run.finish().counts if counts.table == HAND))
-            keep(open_vault(tables, pseudonyms), pseudonyms, line)
+            keep(open_vault(tables, pseudonyms), pseudonyms, [line])
             write_json(tables / "received.json", load_received(tables, source).plus(now, []).to_json())
             person = Person(frozenset({name, read_merges(tables).get(name, name)}), frozenset())
             audit.append("write-event", person, kind=event.kind)
     except _RepeatedError:
         return False
     return True
+
+
+def write_lines(source: Source, workspace: Workspace, pseudonyms: Pseudonyms, lines: Sequence[Line]) -> Counts:
+    """Take in lines that arrived one by one, each known since it arrived (`hand.line_of`, in that order); what became
+    of them. An event that is there already, or of a customer who was forgotten, is dropped; what breaks a rule of
+    ingest is set aside. All or nothing."""
+    with staged(workspace.tables, keep=True) as tables, scratch_folder(tables) as scratch:
+        moment = known_at(lines[-1])
+        run = Run(source_by_hand(source, lines), tables, scratch, pseudonyms, 1, moment, silent, released=True)
+        take_lines(run, lines)
+        (counts,) = (counts for counts in run.finish().counts if counts.table == HAND)
+        keep(open_vault(tables, pseudonyms), pseudonyms, lines)
+        write_json(tables / "received.json", load_received(tables, source).plus(moment, []).to_json())
+    return counts
 
 
 def _check(event: Event, source: Source, now: datetime) -> None:

@@ -6,11 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from classification.decisions import Override
 from features.online import Event
+
+
+class Kept(msgspec.Struct, array_like=True, frozen=True):
+    """What a store keeps of a customer beside its record: row, the float64 of its features as bytes; texts and held as
+    `State` has them."""
+
+    row: bytes
+    texts: dict[str, str | None]
+    held: dict[str, tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An event that arrived. at: when (ISO 8601, UTC); event: as `features.stored` writes it; line: the same with the
+    company's own ids, sealed, for the event table."""
+
+    customer: str
+    event_id: str
+    at: str
+    event: bytes
+    line: bytes
 
 
 class StoreError(Exception):
@@ -62,9 +84,9 @@ class Store(Protocol):
         """All events of a customer (a `State.customer`): those of the snapshot, then those that arrived since."""
         ...
 
-    def append(self, customer: str, events: Sequence[Event]) -> int:
-        """Keep events of a customer, each with an event_id, so that nothing is lost once this has returned; how many
-        were new: an id that is there already is one event."""
+    def append(self, customer: str, arrivals: Sequence[Arrival]) -> int:
+        """Keep events of a customer (a `State.customer`), so that nothing is lost once this has returned; how many were
+        new: an id that is there already is one event."""
         ...
 
     def check(self) -> None:

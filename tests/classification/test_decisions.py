@@ -21,7 +21,7 @@ from classification.stability import ILLEGAL, OVERRIDE, Decision, Earlier, settl
 from features.tables.merges import FILE as MERGES_FILE
 from features.tables.merges import MERGES
 from features.workspace import Workspace
-from serving.store import overrides_by_id
+from serving.store.publish import overrides_by_id
 from training.release import Release
 from training.snapshots import Snapshot
 

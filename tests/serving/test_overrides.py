@@ -16,7 +16,7 @@ from serving.forgetting import forget
 from serving.opt_out import opt_out
 from serving.overrides import LONGEST, Wanted, lift_override, set_override
 from serving.schema import CustomerScore
-from serving.store import Store
+from serving.store.sqlite import SqliteStore
 from tests.serving.conftest import SAID, WANTED, Months
 from tests.small_world import ANNA, BERT, contents, small_world
 
@@ -152,8 +152,8 @@ def test_forgetting_erases_what_was_decided(tmp_path: Path, pseudonyms: Pseudony
         forget(desk, desk.person(ANNA), "asked", SAID)
     assert [each for each in read_acts(desk.workspace.decisions)["customer_id"].to_pylist() if each == a] == []
     for path in desk.workspace.store.glob("*.sqlite"):
-        store = Store(path)
-        assert store.overrides(a) == [] and [each.class_ for each in store.overrides(b)] == ["A"]
+        store = SqliteStore(path)
+        assert store.find(a).overrides == () and [each.class_ for each in store.find(b).overrides] == ["A"]
         store.close()
     assert not any(a.encode() in content for content in contents(desk.workspace.decisions).values())
 

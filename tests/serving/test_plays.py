@@ -31,7 +31,7 @@ from serving.plays import Plays, open_plays
 from serving.schema import ClassPlayOut, CustomerScore
 from serving.scorer import Scorer
 from serving.steps import Job
-from serving.store import Store
+from serving.store.sqlite import SqliteStore
 from tests.conftest import Ran
 
 PLAYBOOK = load_playbook(CURRENT)
@@ -41,7 +41,9 @@ Told = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def service(sample: Ran, pseudonyms: Pseudonyms) -> Service:
     live, _, path = sample.job.live()
-    return Service(Scorer(live, pseudonyms), Store(path), sample.workspace, open_plays(sample.workspace, live.scheme))
+    return Service(
+        Scorer(live, pseudonyms), SqliteStore(path), sample.workspace, open_plays(sample.workspace, live.scheme)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_who_objects_to_marketing_gets_none_in_any_answer(client: TestClient, kn
 def test_the_play_is_of_the_playbook_of_now(service: Service, known: list[Any], pseudonyms: Pseudonyms) -> None:
     """The same records with another playbook give another play: none is stored."""
     key = next(row for row in known if row["class_value"] == "A")
-    assert "play" not in (service.store.get(key["customer_id"]) or {})
+    assert b'"play"' not in (service.store.find(key["customer_id"]).record or b"")
     everyone = PLAYBOOK.everyone.model_copy(update={"care": "Say thank you."})
     other = PLAYBOOK.model_copy(update={"version": "2027-01", "everyone": everyone, "plays": {}})
     later = Service(service.scorer, service.store, service.workspace, Plays(other, service.scorer.live.scheme))

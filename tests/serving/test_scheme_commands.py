@@ -26,7 +26,7 @@ from serving.scheme_steps import ACTION
 from serving.scorer import Scorer
 from serving.service import Service
 from serving.steps import Job
-from serving.store import Store
+from serving.store.sqlite import SqliteStore
 from tests.conftest import ROOT, Ran
 from training import registry
 from training.manifest import MANIFEST, MLFLOW_FILES
@@ -210,7 +210,7 @@ def test_what_cannot_be_used_is_refused(office: Office, renewed: Renewed) -> Non
 @pytest.fixture(scope="module")
 def client(office: Office, renewed: Renewed) -> Iterator[TestClient]:
     live, pseudonyms, path = office.job.live()
-    with TestClient(create_app(Service(Scorer(live, pseudonyms), Store(path), office.job.workspace))) as found:
+    with TestClient(create_app(Service(Scorer(live, pseudonyms), SqliteStore(path), office.job.workspace))) as found:
         yield found
 
 

@@ -373,7 +373,7 @@ def test_a37_a_merged_id_answers_with_its_survivor(sample: Ran, tmp_path: Path, 
     from serving.app import create_app
     from serving.scorer import Scorer
     from serving.service import Service
-    from serving.store import Store
+    from serving.store.sqlite import SqliteStore
 
     home = Workspace(tmp_path / "home")
     for name in ("tables", "features"):
@@ -388,7 +388,7 @@ def test_a37_a_merged_id_answers_with_its_survivor(sample: Ran, tmp_path: Path, 
         set(pq.read_table(f / "grades.parquet")["customer_id"].to_pylist()) for f in (sample.folder, folder)
     )
     assert after == before - {pseudonyms.of(second)} and len(after) == len(before) - 1
-    service = Service(Scorer(live, pseudonyms), Store(job.live()[2]), home)
+    service = Service(Scorer(live, pseudonyms), SqliteStore(job.live()[2]), home)
     with TestClient(create_app(service)) as client:
         one, other = (client.get(f"/v1/customers/{raw_id}").raise_for_status().json() for raw_id in (first, second))
     assert (one.pop("customer_id"), other.pop("customer_id")) == (first, second)

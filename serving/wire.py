@@ -1,0 +1,119 @@
+"""Requests to score, read fast: what fits the types of `msgspec` is taken as it is, all else is judged by
+`serving.schema`, which says what is wrong with it or mends it.
+
+Whatever is taken the fast way, the schema takes too, and reads the same out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from features.online import Event
+from features.tables.events import KINDS
+from features.tables.privacy import BLANKS
+from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
+from serving.schema import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    LONGEST_TEXT,
+    MOST_ATTRIBUTES,
+    MOST_EVENTS,
+    EventIn,
+    EventsRequest,
+    ScoreRequest,
+)
+
+KNOWN_KINDS = frozenset(KINDS)
+SIGNS = {"purchase": 1, "return": -1}
+M = TypeVar("M", bound=BaseModel)
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_TEXT)]
+Units = Annotated[int, msgspec.Meta(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT)]
+Number = Annotated[float, msgspec.Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+
+
+class _Event(Event, frozen=True, gc=False, forbid_unknown_fields=True):
+    event_id: Text | None = None
+    ref: Text | None = None
+    amount: Units | None = None
+    cost: Units | None = None
+    quantity: Number | None = None
+    item: Text | None = None
+    channel: Text | None = None
+    counterparty: Text | None = None
+    country: Text | None = None
+    code: Text | None = None
+    score: Number | None = None
+
+
+class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    customer_id: Text
+    events: Annotated[list[_Event], msgspec.Meta(max_length=MOST_EVENTS)]
+    as_of: date | None = None
+    attributes: Annotated[dict[Text, Text | None], msgspec.Meta(max_length=MOST_ATTRIBUTES)] = {}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that fits: the company's own id, and what came with it."""
+
+    customer_id: str
+    events: Sequence[Event]
+    as_of: date | None
+    attributes: Mapping[str, str | None]
+
+
+def read_asked(said: Any, schema: type[ScoreRequest] | type[EventsRequest]) -> Asked:
+    """What a request says, JSON already decoded; RequestValidationError names what does not fit `schema`."""
+    try:
+        found = msgspec.convert(said, _Request)
+    except msgspec.ValidationError:
+        return _judged(said, schema)
+    if (found.attributes and "attributes" not in schema.model_fields) or not _fits(found):
+        return _judged(said, schema)
+    return Asked(found.customer_id, found.events, found.as_of, found.attributes)
+
+
+def _fits(request: _Request) -> bool:
+    """What the types do not say: years, kinds, signs, and that no text has blanks around it."""
+    events, as_of = request.events, request.as_of
+    if as_of is not None and not FIRST_YEAR <= as_of.year <= LAST_YEAR:
+        return False
+    if not {event.kind for event in events} <= KNOWN_KINDS or not all(map(_right, events)):
+        return False
+    texts = {request.customer_id, *request.attributes, *request.attributes.values()}
+    for event in events:
+        texts.update((event.event_id, event.ref, event.item, event.channel, event.counterparty))
+        texts.update((event.country, event.code))
+    texts.discard(None)
+    return all(text[0] not in BLANKS and text[-1] not in BLANKS for text in texts if text is not None)
+
+
+def _right(event: Event) -> bool:
+    """Whether its times can be meant, and its amount has the sign of its kind."""
+    if event.amount is not None and event.kind in SIGNS and event.amount * SIGNS[event.kind] < 0:
+        return False
+    times = (event.ts, event.due_day, event.known_at, event.known_until)
+    return all(time is None or FIRST_YEAR <= time.year <= LAST_YEAR for time in times)
+
+
+def _judged(said: Any, schema: type[ScoreRequest] | type[EventsRequest]) -> Asked:
+    found = checked(schema, said)
+    events = [Event(**{name: getattr(event, name) for name in EventIn.model_fields}) for event in found.events]
+    return Asked(found.customer_id, events, found.as_of, getattr(found, "attributes", {}))
+
+
+def checked(schema: type[M], said: Any) -> M:
+    """`said` as a schema reads it; RequestValidationError where it does not fit."""
+    try:
+        return schema.model_validate(said)
+    except ValidationError as error:
+        wrong = [each | {"loc": ("body", *each["loc"])} for each in error.errors(include_input=False)]
+        raise RequestValidationError(wrong) from None
