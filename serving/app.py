@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -14,12 +14,18 @@ from starlette.exceptions import HTTPException
 
 from serving import batch_routes, credit_routes, history_routes, scheme_routes, score_routes
 from serving.bodies import NotJsonError
+from serving.guard import Guard
+from serving.keys import KeyRing
+from serving.logs import Log
+from serving.meters import Meters
 from serving.problems import answer_problem
+from serving.roles import guard_routes
 from serving.schema import ClassPlayOut, CustomerScore, Health, Problem, ReleaseOut, Text
 from serving.scorer import version
 from serving.service import Live, Service
 from serving.settings import load_serving
 from serving.store.state import StoreError
+from serving.watch import Trouble, Watch
 
 router = APIRouter()
 
@@ -57,41 +63,89 @@ def release(live: Live) -> JSONResponse:
 
 
 @router.get("/healthz", response_model=Health, summary="Whether the process lives")
-def healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
     """Always 200."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", response_model=Health, summary="Whether it can answer")
-def readyz(live: Live) -> JSONResponse:
-    """200 once the models are loaded and warm, 503 before."""
-    return JSONResponse({"status": "ready", "live": version(live.scorer.live)})
+def readyz(request: Request, live: Live) -> JSONResponse:
+    """200 once the models are loaded and warm, and while the store answers; 503 else."""
+    meters: Meters = request.app.state.meters
+    meters.store.set(0)
+    live.store.check()
+    meters.store.set(1)
+    trouble: Trouble | None = request.app.state.trouble
+    stale = {"stale": trouble.since.isoformat(timespec="seconds")} if trouble else {}
+    return JSONResponse({"status": "ready", "live": version(live.scorer.live)} | stale)
 
 
-def create_app(service: Service) -> FastAPI:
-    """The service, warmed when it starts."""
+@router.get("/metrics", response_class=Response, summary="What Prometheus reads")
+def metrics(request: Request) -> Response:
+    """Latencies by route, answers by class, what is live and since when."""
+    meters: Meters = request.app.state.meters
+    return Response(meters.page(), media_type=meters.content_type)
+
+
+Watching = Callable[[Callable[[Service], None], Callable[[Trouble | None], None]], Watch]
+
+
+def create_app(
+    service: Service, keys: KeyRing | None = None, log: Log | None = None, watching: Watching | None = None
+) -> FastAPI:
+    """The application. service: what is live at first; keys: those that are asked for, None asks for none; log: by
+    default none; watching: makes the watch of what is to be live, None: what is live stays."""
+
+    log = log or Log(service.scorer.pseudonyms)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.scorer.warm()
-        app.state.service = service
+        adopt(service)
+        watch = watching(adopt, tell) if watching else None
+        if watch:
+            watch.start()
         yield
+        if watch:
+            watch.stop()
+        app.state.service.store.close()
         app.state.service = None
-        service.store.close()
+
+    def adopt(new: Service) -> None:
+        app.state.service = new
+        said = version(new.scorer.live)
+        meters.went_live(new.scorer.live.release.version, new.scorer.live.snapshot.as_of)
+        log.event("live", **said)
+
+    def tell(trouble: Trouble | None) -> None:
+        app.state.trouble = trouble
+        meters.stale.set(trouble is not None)
+        if trouble:
+            meters.failures.inc()
+            log.event("stale", found=trouble.what, since=trouble.since.isoformat(), times=trouble.times)
 
     title = service.scorer.live.release.about["title"]
     app = FastAPI(
         title="customer-scoring",
         description=f"Scores and classes of the customers of: {title}.",
         lifespan=lifespan,
-        responses={status: {"model": Problem} for status in (403, 404, 422, 503)},
+        responses={status: {"model": Problem} for status in (400, 401, 403, 404, 408, 413, 422, 429, 503)},
     )
-    app.state.service = None
-    app.state.limits = load_serving().limits
-    for before in (history_routes.router, credit_routes.by_customer):
-        app.include_router(before)  # before the path that any id fits
-    for each in (router, batch_routes.router, score_routes.router, scheme_routes.router, credit_routes.router):
-        app.include_router(each)
-    for error in (RequestValidationError, HTTPException, NotJsonError, StoreError, Exception):
-        app.add_exception_handler(error, answer_problem)
+    settings, meters = load_serving(), Meters()
+    app.state.service, app.state.trouble = None, None
+    app.state.limits, app.state.meters = settings.limits, meters
+    _include(app)
+    app.add_middleware(Guard, limits=settings.limits, keys=keys, log=log, meters=meters)
     return app
+
+
+def _include(app: FastAPI) -> None:
+    """The routes themselves, and not their routers: FastAPI asks a router that is included twice."""
+    by_customer = (history_routes.router, credit_routes.by_customer)  # before the path that any id fits
+    others = (batch_routes.router, score_routes.router, router, scheme_routes.router, credit_routes.router)
+    for each in (*by_customer, *others):
+        app.router.routes.extend(each.routes)
+    guard_routes(app.routes)
+    errors: tuple[type[Exception], ...] = (RequestValidationError, HTTPException, NotJsonError, StoreError)
+    for error in errors:
+        app.add_exception_handler(error, answer_problem)

@@ -10,14 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from serving import answers
-from serving.bodies import decode_json
+from serving.bodies import NotJsonError, decode_json
 from serving.problems import problem_of
 from serving.schema import CustomerLine, ScoreRequest
 from serving.service import Service
 from serving.store.state import StoreError
 from serving.wire import Asked, checked, read_asked
 
-REFUSALS = (HTTPException, RequestValidationError, StoreError)
+REFUSALS = (HTTPException, RequestValidationError, NotJsonError, StoreError)
 
 
 def answer_lines(service: Service, lines: Sequence[bytes], before: int) -> bytes:

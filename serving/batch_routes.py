@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from serving.batch import answer_lines, refused
 from serving.direct import Direct, documented
@@ -38,7 +39,16 @@ LINES = {"schema": {"type": "string", "description": "a JSON object a line: serv
 async def score_batch(request: Request) -> StreamingResponse:
     """A line is `{"customer_id": "…"}` for a stored customer, or has the events of one as `POST /v1/score` takes them.
     All answers come from one live set; a line that cannot be answered gives `{"line": 3, "problem": {…}}`."""
-    return StreamingResponse(_answers(request, service_of(request)), media_type=NDJSON)
+    return _Lines(_answers(request, service_of(request)), media_type=NDJSON)
+
+
+class _Lines(StreamingResponse):
+    """Goes out while the request still comes in: whoever listened for the caller's leaving would take its lines away.
+    That the caller has left is seen when it is written to."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await self.stream_response(send)
 
 
 async def _answers(request: Request, service: Service) -> AsyncIterator[bytes]:

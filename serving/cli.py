@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from serving import (
     export_commands,
     history_commands,
     identity_commands,
+    key_commands,
     laundering_commands,
     laundering_model_commands,
     override_commands,
@@ -34,6 +34,7 @@ from serving import (
     report_commands,
     scheme_commands,
     scorecard_commands,
+    serve_commands,
     worklist_commands,
 )
 from serving.options import (
@@ -45,7 +46,6 @@ from serving.options import (
     HorizonOption,
     HostOption,
     MonthOption,
-    PlaybookOption,
     PortOption,
     RawOption,
     RestateOption,
@@ -77,6 +77,7 @@ app.add_typer(laundering_commands.app, name="laundering")
 laundering_model_commands.register(laundering_commands.app)
 history_commands.register(app)
 export_commands.register(app)
+serve_commands.register(app)
 
 
 def main() -> None:
@@ -208,6 +209,7 @@ app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(identity_commands.app, name="identity")
 app.add_typer(event_commands.app, name="event")
 app.add_typer(override_commands.app, name="override")
+app.add_typer(key_commands.app, name="key")
 app.add_typer(decide_commands.app, name="decide")
 app.add_typer(arrears_commands.app, name="arrears")
 
@@ -267,42 +269,6 @@ def reclassify(
         done = job.reclassify(month, version, restate, engine)
     out.print(show.classes(done.month.folder, done.live))
     out.print(show.monthly(done), markup=False)
-
-
-@app.command()
-def serve(
-    source: SourceOption = "sample",
-    home: HomeOption = None,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 8000,
-    playbook: PlaybookOption = None,
-) -> None:
-    """Answer over HTTP with the champion and its last grading."""
-    import uvicorn
-
-    from features.traits import read_categories
-    from serving.app import create_app
-    from serving.plays import open_plays
-    from serving.scorer import Scorer
-    from serving.service import Service
-    from serving.store.sqlite import SqliteStore, arrivals_path
-
-    with open_job(source, home) as job:
-        live, pseudonyms, path = job.live()
-        plays = open_plays(job.workspace, live.scheme, playbook)
-    categories = read_categories(job.workspace.tables)
-    store = SqliteStore(path, arrivals_path(job.workspace))
-    service = Service(Scorer(live, pseudonyms, categories), store, job.workspace, plays)
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as error:
-        raise InputError(f"{host}:{port}", error.strerror or str(error), "a free address", "Choose another.") from None
-    if plays is None:
-        out.print(f"No playbook in use is for scheme {live.scheme.version}: answers carry no play.", markup=False)
-    out.print(f"{live.release.about['title']}\nService on http://{host}:{port}/docs", markup=False)
-    # No access log: its lines would carry customers' ids.
-    config = uvicorn.Config(create_app(service), access_log=False, log_level="warning")
-    uvicorn.Server(config).run(sockets=[listener])
 
 
 @app.command()

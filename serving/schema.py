@@ -314,6 +314,7 @@ class Health(BaseModel):
 
     status: str
     live: Version | None = None
+    stale: datetime | None = Field(None, description="since when something newer cannot be taken; the log says why")
 
 
 class Problem(BaseModel):

@@ -19,6 +19,7 @@ from features.tables.privacy import Pseudonyms
 from features.traits import traits_of
 from training.recipes import RECIPES
 from training.registry import model_name
+from training.release import contributions
 
 UNITS = {recipe.name: recipe.unit for recipe in RECIPES}
 """Of all other answers the unit is a probability."""
@@ -51,6 +52,8 @@ class Scorer:
         events = [Event(datetime(2020, 1, day, tzinfo=UTC), "purchase", amount=100, item="x") for day in (1, 9, 20)]
         row, _ = self.features("warm", events, date(2020, 2, 1))
         self.live.grade(row[None, :])
+        for task in self.live.release.models:
+            contributions(self.live.release, task, row[None, :])
 
 
 def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]:

@@ -22,11 +22,10 @@ class Limits(Config):
     body_bytes: Positive
     line_bytes: Positive
     body_seconds: Positive
-    depth: Positive
-    events: Positive
     batch_customers: Positive
     requests_per_second: Annotated[int, Field(ge=0)]
     burst: Positive
+    at_once: Positive
 
 
 class ServingSettings(Config):

@@ -20,6 +20,7 @@ from features.workspace import Workspace, staged, write_json
 from training.backtest import Cuts
 from training.baselines import rivals as rivals_of
 from training.examples import Base, Standing, read_base
+from training.golden import golden_rows
 from training.intent import IntentModel, LeadRule, fit_leads
 from training.ladder import QUESTIONS, RULES, Rung, rung_of
 from training.models.inputs import Supervised
@@ -89,7 +90,8 @@ def train(workspace: Workspace, cuts: Cuts, order: Order, progress: Progress = s
     release = Release(_about(order, base, rungs), models, order.scheme)
     with staged(workspace.training) as folder:
         (folder / "release").mkdir()
-        release.save(folder / "release")
+        golden = golden_rows(base.snapshots[cuts.grade].rows, order.settings.seed)
+        release.save(folder / "release", golden)
         (folder / "predictions").mkdir()
         for name, found in predictions.items():
             pq.write_table(_common(found), folder / "predictions" / f"{name}.parquet", compression="zstd")

@@ -183,6 +183,19 @@ def champion_version(source: str, task: str = SCORER) -> int | None:
             raise
 
 
+def live_version(source: str) -> int:
+    """The version of the release that is live; InputError when there is none."""
+    found = champion_version(source)
+    if found is None:
+        raise InputError(
+            f"{tracking_uri()}: {model_name(source)}",
+            "no version with the alias champion",
+            "a promoted release",
+            f"Run `scoring run --source {source}`, or `scoring promote` after `scoring evaluate`.",
+        )
+    return found
+
+
 def latest_version(source: str) -> int | None:
     """The newest registered version; None when there is none."""
     with _reported():
@@ -214,16 +227,8 @@ def fetch(source: str, version: int | None = None) -> Release:
 
     Raises InputError when there is none, or when its files were changed.
     """
-    client = connect()
-    number = version if version is not None else champion_version(source)
-    if number is None:
-        raise InputError(
-            f"{tracking_uri()}: {model_name(source)}",
-            "no version with the alias champion",
-            "a promoted release",
-            f"Run `scoring run --source {source}`, or `scoring promote` after `scoring evaluate`.",
-        )
-    found = _version(client, source, number)
+    number = version if version is not None else live_version(source)
+    found = _version(connect(), source, number)
     digest = found.tags.get(MANIFEST_TAG)
     if digest is None:
         raise InputError(

@@ -16,6 +16,7 @@ from features.catalogue import FINGERPRINT
 from features.errors import InputError
 from features.workspace import read_json, write_json
 from training.explain import Contributions
+from training.golden import check_golden, write_golden
 from training.intent import IntentModel
 from training.manifest import check_manifest, write_manifest
 from training.models.inputs import Supervised
@@ -79,13 +80,16 @@ class Release:
             return int(self.about["intent_days"][0])
         return int(self.about["potential_days" if task == POTENTIAL.name else "horizon_days"])
 
-    def save(self, folder: Path) -> None:
-        """Write release.json, scheme.yaml, a folder per task, and the manifest of them all."""
+    def save(self, folder: Path, golden: Array | None = None) -> None:
+        """Write release.json, scheme.yaml, a folder per task, the answers for the rows `golden` (n, features), and the
+        manifest of them all."""
         for name, model in self.models.items():
             (folder / name).mkdir(parents=True)
             model.save(folder / name)
         (folder / SCHEME_FILE).write_text(self.scheme, encoding="utf-8")
         write_json(folder / DESCRIPTION, self.about)
+        if golden is not None:
+            write_golden(folder, golden, self.score(golden))
         write_manifest(folder)
 
 
@@ -94,7 +98,8 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
 
     digest: that of the manifest, from a place that whoever can change the files cannot reach; name: what the release
     is called in errors, where the folder is a passing one. Raises InputError when
-    a file was changed, added or lost, or when the release was made with other feature definitions.
+    a file was changed, added or lost, when the release was made with other feature definitions, and when it does not
+    answer as it did.
     """
     check_manifest(folder, digest, name or str(folder))
     about = read_json(folder / DESCRIPTION)
@@ -106,7 +111,9 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
             "Train a release with this version of the software, or serve it with the version that trained it.",
         )
     models = {name: load_task(name, folder / name) for name in about["tasks"]}
-    return Release(about, models, (folder / SCHEME_FILE).read_text(encoding="utf-8"), version, digest)
+    release = Release(about, models, (folder / SCHEME_FILE).read_text(encoding="utf-8"), version, digest)
+    check_golden(folder, release.score, name or str(folder))
+    return release
 
 
 def contributions(release: Release, task: str, rows: Array) -> Contributions | None:

@@ -147,7 +147,7 @@ def revise(path: Path, gone: frozenset[str], held: Standing) -> Rewritten | None
 
     None, and the file is as it was, when it says so already.
     """
-    held = held.but(gone)
+    held = replace(held, overrides=tuple(each for each in held.overrides if each.customer_id not in gone))
     count = "SELECT count(*) FROM customers"
     with contextlib.closing(open_file(path)) as db:
         rows: int = db.execute(count).fetchone()[0]

@@ -148,12 +148,16 @@ def test_the_release_names_itself(sample: Ran, client: httpx.Client) -> None:
 def test_the_documents_examples_are_answered(client: httpx.Client) -> None:
     """Every example in the OpenAPI document works as it stands."""
     document = client.get("/openapi.json").json()
-    examples = document["components"]["schemas"]["ScoreRequest"]["examples"]
-    for example in examples:
-        answer = client.post("/v1/score", json=example).raise_for_status().json()
-        assert answer["classes"]["value"]["name"]
+    for path, schema in (("/v1/score", "ScoreRequest"), ("/v1/events", "EventsRequest")):
+        for example in document["components"]["schemas"][schema]["examples"]:
+            answer = client.post(path, json=example).raise_for_status().json()
+            assert answer["classes"]["value"]["name"]
     assert set(document["paths"]) == {
         "/v1/score",
+        "/v1/score/batch",
+        "/v1/score/{customer_id}",
+        "/v1/events",
+        "/metrics",
         "/v1/customers/{customer_id}",
         "/v1/customers/{customer_id}/credit",
         "/v1/customers/{customer_id}/history",

@@ -1,0 +1,57 @@
+"""What is live, opened: alias → release → its newest grading snapshot → the states of its customers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from classification.snapshots import newest_snapshot
+from features.traits import read_categories
+from features.workspace import Workspace
+from serving.plays import open_plays
+from serving.scorer import Scorer
+from serving.service import Service
+from serving.steps import Job
+from serving.store.sqlite import SqliteStore, arrivals_path
+from training import registry
+
+
+@dataclass(frozen=True)
+class Sign:
+    """By what it is seen that something else is to be live. version, digest: of the champion; snapshot: the folder it
+    graded last, and when that was written; others: the same of the files that answers depend on besides."""
+
+    version: int
+    digest: str
+    snapshot: tuple[str, int]
+    others: tuple[int, ...]
+
+
+def sign_of(job: Job) -> Sign:
+    """What the registry and the workspace say now. Raises InputError where there is no champion, or no snapshot."""
+    source, workspace = job.source.name, job.workspace
+    version = registry.live_version(source)
+    folder = newest_snapshot(workspace, version)
+    digest = registry.tags_of(source, version).get(registry.MANIFEST_TAG, "")
+    snapshot = str(folder), (folder / "snapshot.json").stat().st_mtime_ns
+    return Sign(version, digest, snapshot, tuple(map(_written, _others(workspace))))
+
+
+def open_service(job: Job, playbook: str | None = None) -> Service:
+    """The live set with its store and plays, warm: every file verified, the golden answers given again.
+
+    playbook: a version, by default that in use. Raises InputError for what is missing, damaged or was changed.
+    """
+    live, pseudonyms, path = job.live()
+    store = SqliteStore(path, arrivals_path(job.workspace))
+    scorer = Scorer(live, pseudonyms, read_categories(job.workspace.tables))
+    scorer.warm()
+    return Service(scorer, store, job.workspace, open_plays(job.workspace, live.scheme, playbook))
+
+
+def _others(workspace: Workspace) -> tuple[Path, ...]:
+    return workspace.tables / "items.parquet", workspace.home / "playbook.json"
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
