@@ -29,6 +29,15 @@ def meets(conditions: Conditions, facts: Mapping[str, NDArray[np.float64]], size
     return found
 
 
+def holds(conditions: Conditions, facts: Mapping[str, float]) -> bool:
+    """Whether one customer meets all conditions."""
+    for fact, span in conditions.items():
+        value = facts[fact]
+        if not (span[0] <= value < span[1] if isinstance(span, tuple) else value == span):
+            return False
+    return True
+
+
 def total_and_reachable(rules: dict[str, Conditions]) -> dict[str, Conditions]:
     """The same list; a FlawError where somebody would have no class, or a class nobody."""
     *others, (last, left) = rules.items()

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from classification.facts import Facts
-from classification.rules import UNKNOWN, ClassCode, Classes, Words
+from classification.rules import UNKNOWN, ClassCode, Classes, Numbers, OneText, Words
 from features.config import Config, FlawError
 
 SomeWords = Annotated[tuple[Words, ...], Field(min_length=1)]
@@ -78,3 +78,14 @@ class Given(Config):
         for name, wanted in (self.values or {}).items() if texts is not None else ():
             found[texts.among(wanted)] = name  # type: ignore[union-attr]
         return found
+
+    def class_of(self, numbers: Numbers, texts: OneText, cutoffs: Mapping[str, float]) -> str:
+        """The same of one customer."""
+        unknown = UNKNOWN * len(self.classes[0])
+        if self.fact is not None:
+            value = numbers[self.fact]
+            return next((name for name, number in (self.numbers or {}).items() if value == number), unknown)
+        text = texts.get(self.attribute or self.trait or "")
+        if text is None:
+            return unknown
+        return next((name for name, wanted in (self.values or {}).items() if text in wanted), self.other or unknown)

@@ -7,9 +7,11 @@ same live set and call the same function, so that they cannot disagree.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +25,7 @@ from classification.stability import Decision, Earlier, Notes, settle
 from features.catalogue import NAMES, POSITION
 from features.catalogue.confidential import CONFIDENTIAL
 from features.company import Company
-from features.population import POPULATION, Ranks, population_features, population_ranks
+from features.population import POPULATION, Ranks, population_features, population_of, population_ranks
 from features.texts import Texts
 from features.traits import TRAITS
 from training.recipes import CHURN, DEMAND, OUTPUTS, POTENTIAL, SEGMENTS, VALUE
@@ -62,6 +64,30 @@ class Graded:
     notes: dict[str, Notes]
     seen: dict[str, NDArray[np.int8]]
     codes: NDArray[np.str_]
+
+    def one(self, i: int) -> One:
+        """The customer at place `i`."""
+        scores, percentiles, standing = (
+            {name: float(column[i]) for name, column in each.items()}
+            for each in (self.scores, self.percentiles, self.standing)
+        )
+        raw, classes, notes = (
+            {name: str(column[i]) for name, column in each.items()} for each in (self.raw, self.classes, self.notes)
+        )
+        return One(scores, percentiles, standing, raw, classes, notes, str(self.codes[i]))
+
+
+@dataclass(frozen=True)
+class One:
+    """One customer, graded; NaN for null, and an empty note where there is none. As `Graded` has it of many."""
+
+    scores: dict[str, float]
+    percentiles: dict[str, float]
+    standing: dict[str, float]
+    raw: dict[str, str]
+    classes: dict[str, str]
+    notes: dict[str, str]
+    code: str
 
 
 @dataclass(frozen=True)
@@ -109,6 +135,28 @@ class LiveSet:
         standing = {each.name: facts.numbers[each.name] for each in POPULATION}
         said = settled.classes, settled.notes, settled.seen
         return Graded(dict(scores), percentiles, standing, dict(raw), *said, codes)
+
+    def grade_one(self, row: Array, texts: Mapping[str, str | None]) -> One:
+        """One feature row (features,) and its texts, graded without what went before: to the bit what `grade` says."""
+        scores = {name: float(score[0]) for name, score in self.release.score(row[None, :]).items()}
+        numbers = dict(zip(NAMES, row.tolist(), strict=True))
+        ranks, cutoffs = self.snapshot.ranks, self.snapshot.cutoffs
+        dimension = self._value_dimension
+        if dimension is not None:
+            own = dimension.rule.class_of(numbers, {}, cutoffs.get(VALUE_DIMENSION, {}))
+        if dimension is None or own != dimension.rule.classes[-1]:
+            scores[POTENTIAL.name] = math.nan
+        numbers |= scores
+        standing = population_of(numbers, ranks)
+        numbers |= standing
+        percentiles = {name: ranks[name].percentile_of(numbers[name]) for name in RANKED}
+        classes = self.scheme.classes_of(numbers, texts, cutoffs)
+        code = self.scheme.coding.encode(classes)
+        return One(scores, percentiles, standing, classes, classes, dict.fromkeys(classes, ""), code)
+
+    @cached_property
+    def _value_dimension(self) -> Dimension | None:
+        return value_dimension(self.scheme)
 
 
 def class_name(live: LiveSet, dimension: str, code: str) -> str:

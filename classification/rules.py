@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from classification.conditions import Conditions, meets, total_and_reachable
+from classification.conditions import Conditions, holds, meets, total_and_reachable
 from classification.facts import Array, Facts
 from features.config import Config, FlawError
 from features.population import Ranks
@@ -22,6 +22,10 @@ from features.population import Ranks
 UNKNOWN = "U"
 
 Classes = NDArray[np.str_]
+Numbers = Mapping[str, float]
+"""Of one customer: fact → its value, NaN for null."""
+OneText = Mapping[str, str | None]
+"""Of one customer: attribute or trait → its text."""
 ClassCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,2}$")]
 Words = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
 """A text with something in it, and no blanks around it."""
@@ -101,6 +105,16 @@ class Share(Config):
         bounds = {name: sign * cut for name, cut in cutoffs.items()}
         return highest_first(sign * facts.numbers[self.fact], {**bounds, self.classes[-1]: -math.inf})
 
+    def class_of(self, numbers: Numbers, texts: OneText, cutoffs: Mapping[str, float]) -> str:
+        """The same of one customer."""
+        value, highest = numbers[self.fact], self.first == "highest"
+        if value != value:
+            return UNKNOWN * len(self.classes[0])
+        for name, cut in cutoffs.items():
+            if value >= cut if highest else value <= cut:
+                return name
+        return self.classes[-1]
+
 
 class AtLeast(Config):
     """By bounds on a fact, listed from highest to lowest; the last must be −∞."""
@@ -150,6 +164,14 @@ class AtLeast(Config):
         """Class of each customer; `cutoffs` are not needed. shift: added to every bound."""
         return highest_first(facts.numbers[self.fact], {name: bound + shift for name, bound in self.bounds.items()})
 
+    def class_of(self, numbers: Numbers, texts: OneText, cutoffs: Mapping[str, float]) -> str:
+        """The same of one customer."""
+        value = numbers[self.fact]
+        for name, bound in self.bounds.items():
+            if value >= bound:
+                return name
+        return UNKNOWN * len(next(iter(self.bounds)))
+
 
 FirstMatch = Annotated[dict[ClassCode, Conditions], Field(min_length=2), AfterValidator(total_and_reachable)]
 """Class → its conditions, in the order in which they are tried."""
@@ -179,6 +201,10 @@ class Rules(Config):
             found[takes] = name
             free &= ~takes
         return found
+
+    def class_of(self, numbers: Numbers, texts: OneText, cutoffs: Mapping[str, float]) -> str:
+        """The same of one customer."""
+        return next(name for name, conditions in self.rules.items() if holds(conditions, numbers))
 
 
 def highest_first(values: Array, bounds: Mapping[str, float]) -> Classes:

@@ -19,7 +19,18 @@ from pydantic import Field, model_validator
 from classification.code import Code
 from classification.facts import Facts
 from classification.given import Given
-from classification.rules import UNKNOWN, AtLeast, ClassCode, Classes, FirstMatch, Rules, Share, Words
+from classification.rules import (
+    UNKNOWN,
+    AtLeast,
+    ClassCode,
+    Classes,
+    FirstMatch,
+    Numbers,
+    OneText,
+    Rules,
+    Share,
+    Words,
+)
 from features.config import Config, FlawError, load_config, read_config, read_text
 from features.errors import InputError
 from features.population import Ranks
@@ -210,6 +221,16 @@ class Scheme(Config):
         return {
             name: dimension.rule.classify(facts, cutoffs.get(name, {})) for name, dimension in self.dimensions.items()
         }
+
+    def classes_of(
+        self, numbers: Numbers, texts: OneText, cutoffs: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, str]:
+        """dimension → class of one customer: what `classify` says of it."""
+        return {name: rule.class_of(numbers, texts, cutoffs.get(name, {})) for name, rule in self._rules}
+
+    @cached_property
+    def _rules(self) -> list[tuple[str, Share | AtLeast | Rules | Given]]:
+        return [(name, dimension.rule) for name, dimension in self.dimensions.items()]
 
     def decode(self, code: str) -> dict[str, str]:
         """dimension → class; ValueError for a code that this scheme cannot have written."""

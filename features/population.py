@@ -6,6 +6,7 @@ grading snapshot, and both ask the same functions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -89,6 +90,21 @@ class Ranks:
         left = np.searchsorted(self.values, values, side="left")
         return np.asarray(np.where(np.isnan(values), np.nan, (total - self.sums[left]) / total))
 
+    def percentile_of(self, value: float) -> float:
+        """`percentile` of one value."""
+        total = self.below[-1]
+        if total == 0 or value != value:
+            return math.nan
+        left, right = self.values.searchsorted(value), self.values.searchsorted(value, "right")
+        return float(100 * (self.below[left] + self.below[right]) / (2 * total))
+
+    def cumulative_share_of(self, value: float) -> float:
+        """`cumulative_share` of one value."""
+        total = self.sums[-1]
+        if not total > 0 or value != value:
+            return math.nan
+        return float((total - self.sums[self.values.searchsorted(value)]) / total)
+
 
 def population_ranks(ranks: Mapping[str, Ranks]) -> dict[str, Ranks]:
     """Name → the ranks of every population feature, from those of the features they are made of."""
@@ -105,3 +121,8 @@ def population_ranks(ranks: Mapping[str, Ranks]) -> dict[str, Ranks]:
 def population_features(columns: Mapping[str, Array], ranks: Mapping[str, Ranks]) -> dict[str, Array]:
     """Name → (n,) of every population feature whose base is ranked, from feature columns (n,) and those ranks."""
     return {each.name: getattr(ranks[each.of], each.op)(columns[each.of]) for each in POPULATION if each.of in ranks}
+
+
+def population_of(numbers: Mapping[str, float], ranks: Mapping[str, Ranks]) -> dict[str, float]:
+    """The population features of one customer, from its numbers by name."""
+    return {each.name: getattr(ranks[each.of], f"{each.op}_of")(numbers[each.of]) for each in POPULATION}

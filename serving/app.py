@@ -19,9 +19,9 @@ from serving.keys import KeyRing
 from serving.logs import Log
 from serving.meters import Meters
 from serving.problems import answer_problem
+from serving.records import version
 from serving.roles import guard_routes
 from serving.schema import ClassPlayOut, CustomerScore, Health, Problem, ReleaseOut, Text
-from serving.scorer import version
 from serving.service import Live, Service
 from serving.settings import load_serving
 from serving.store.state import StoreError

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from classification.history import Change, PastMonth, ScoreReason, history, score_reasons
 from classification.months import months
-from serving.current import as_json
+from serving.records import override_record
 from serving.schema import OverrideOut, Text
 from serving.service import Live
 
@@ -83,5 +83,5 @@ def customer_why(customer_id: CustomerId, live: Live) -> CustomerWhy:
         month=last[0].month if last else None,
         changes=last[0].changes if last else [],
         reasons=score_reasons(known[-1].folder, customer) if last else [],
-        overrides=[OverrideOut.model_validate(as_json(each)) for each in live.overrides(state)],
+        overrides=[OverrideOut.model_validate(override_record(each)) for each in live.overrides(state)],
     )

@@ -17,8 +17,8 @@ from classification.scheme import Scheme, load_scheme
 from classification.wording import Money, hold_words, move_words, rule_words
 from features.errors import InputError
 from features.workspace import finite
+from serving.records import version
 from serving.schema import Version
-from serving.scorer import version
 from serving.service import Live, Service
 
 router = APIRouter()

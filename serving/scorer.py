@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from functools import cached_property
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from classification.grade import Graded, LiveSet, class_name
+from classification.grade import LiveSet
 from features.catalogue import PROGRAM
 from features.online import Event, feature_row
 from features.tables.privacy import Pseudonyms
 from features.traits import traits_of
-from training.recipes import RECIPES
-from training.registry import model_name
+from serving.records import Records
 from training.release import contributions
-
-UNITS = {recipe.name: recipe.unit for recipe in RECIPES}
-"""Of all other answers the unit is a probability."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,11 @@ class Scorer:
     live: LiveSet
     pseudonyms: Pseudonyms
     categories: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def records(self) -> Records:
+        """The records of the live set."""
+        return Records(self.live)
 
     def features(
         self, customer: str, events: Sequence[Event], as_of: date
@@ -51,54 +51,7 @@ class Scorer:
         """Answer once, so that everything is compiled and loaded before the first request."""
         events = [Event(datetime(2020, 1, day, tzinfo=UTC), "purchase", amount=100, item="x") for day in (1, 9, 20)]
         row, _ = self.features("warm", events, date(2020, 2, 1))
+        self.live.grade_one(row, {})
         self.live.grade(row[None, :])
         for task in self.live.release.models:
             contributions(self.live.release, task, row[None, :])
-
-
-def record(live: LiveSet, graded: Graded, i: int, as_of: date) -> dict[str, Any]:
-    """The record of customer `i` of `graded`, without its id; the same for the batch run and the service."""
-    return {
-        "as_of": as_of.isoformat(),
-        "scores": {
-            output: {
-                "value": _number(graded.scores[output][i]),
-                "unit": UNITS.get(output, "probability"),
-                "percentile": _number(graded.percentiles[output][i]) if output in graded.percentiles else None,
-                "rung": live.release.about["rungs"][recipe.name]["name"],
-            }
-            for recipe in RECIPES
-            for output in recipe.outputs
-        },
-        "standing": {name: _number(column[i]) for name, column in graded.standing.items()},
-        "classes": {name: _class(live, graded, name, i) for name in graded.classes},
-        "code": str(graded.codes[i]),
-        "live": version(live),
-    }
-
-
-def class_record(live: LiveSet, dimension: str, code: str, raw: str, note: str | None) -> dict[str, Any]:
-    """What an answer says of a class, as `serving.schema.CustomerClass` describes it."""
-    cutoff = live.snapshot.cutoffs.get(dimension, {}).get(code)
-    said = {"code": code, "name": class_name(live, dimension, code), "at_least": _number(cutoff)}
-    return said | {"raw": raw, "note": note}
-
-
-def version(live: LiveSet) -> dict[str, Any]:
-    """What an answer names as its origin."""
-    return {
-        "release": model_name(live.release.about["source"]),
-        "version": live.release.version,
-        "scheme": live.scheme.version,
-        "snapshot": live.snapshot.id,
-        "graded_at": live.snapshot.as_of.isoformat(),
-    }
-
-
-def _class(live: LiveSet, graded: Graded, dimension: str, i: int) -> dict[str, Any]:
-    code, raw, note = (str(each[dimension][i]) for each in (graded.classes, graded.raw, graded.notes))
-    return class_record(live, dimension, code, raw, note or None)
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)

@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
 from classification.decisions import Override
-from classification.grade import Graded
+from classification.grade import One
 from features.calendar import today
 from features.tables.vault import open_vault
 from features.texts import Texts
 from features.workspace import Workspace
-from serving.current import current, settled
 from serving.plays import Plays
 from serving.reasons import reasons_of
-from serving.scorer import Scorer, record
+from serving.scorer import Scorer
 from serving.store.state import State, Store
 
 
@@ -83,8 +82,7 @@ class Service:
     ) -> dict[str, Any]:
         """A feature row (features,) and texts of a customer, scored and classified; held: with the classes that the
         grading held while the facts still say what they said then."""
-        graded = self.scorer.live.grade(row[None, :], {name: Texts.of([text]) for name, text in texts.items()})
-        told = self._told(customer_id, state, graded, 0, as_of, held)
+        told = self._told(customer_id, state, self.scorer.live.grade_one(row, texts), as_of, held)
         if reasons:
             scores = {name: each["value"] for name, each in told["scores"].items()}
             told["reasons"] = reasons_of(self.scorer.live.release, row, scores, reasons)
@@ -98,17 +96,17 @@ class Service:
         texts = {name: Texts.of([state.texts.get(name) for state in known]) for name in names}
         graded, as_of = self.scorer.live.grade(rows, texts), self.scorer.live.snapshot.as_of
         for i, (customer_id, state) in enumerate(states.items()):
-            yield self._told(customer_id, state, graded, i, as_of, held=True)
+            yield self._told(customer_id, state, graded.one(i), as_of, held=True)
 
-    def _told(self, customer_id: str, state: State, graded: Graded, i: int, as_of: date, held: bool) -> dict[str, Any]:
-        found = record(self.scorer.live, graded, i, as_of)
+    def _told(self, customer_id: str, state: State, one: One, as_of: date, held: bool) -> dict[str, Any]:
+        found = self.scorer.records.of(one, as_of)
         if held:
-            found = settled(self.scorer.live, found, state.held)
+            found = self.scorer.records.settled(found, state.held)
         return self._with_play(customer_id, found, state)
 
     def _with_play(self, customer_id: str, record: dict[str, Any], state: State) -> dict[str, Any]:
         """The play is added to what is answered, and never stored: the playbook may change between two gradings."""
-        found = current(self.scorer.live, record, self.overrides(state))
+        found = self.scorer.records.current(record, self.overrides(state))
         found |= {"customer_id": customer_id, "no_marketing": state.no_marketing}
         play = self.plays.of(found["classes"], state.no_marketing) if self.plays else None
         return found | {"play": play}

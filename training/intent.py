@@ -92,10 +92,13 @@ class IntentModel:
     def _within(self, rows: Array) -> list[Array]:
         """P(purchase) within each horizon, never falling."""
         bought = rows[:, POSITION["order_days"]] > 0
-        found: list[Array] = []
+        everybody, found = bool(bought.all()), list[Array]()
         for i, (model, days) in enumerate(zip(self.models, self.horizons, strict=True)):
-            chance = self.leads.within(rows, i)
-            if bought.any():
+            if everybody:
+                chance = 1.0 - model.predict(rows, days)
+            else:
+                chance = self.leads.within(rows, i)
+            if not everybody and bought.any():
                 chance[bought] = 1.0 - model.predict(rows[bought], days)
             found.append(np.fmax(chance, found[-1]) if found else chance)
         return found

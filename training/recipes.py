@@ -152,5 +152,5 @@ def asked(recipe: Recipe, rows: Array, active_days: int | None) -> NDArray[np.bo
         return np.ones(len(rows), bool)
     recency = rows[:, POSITION["recency_days"]]
     if recipe.asked == "active" and active_days is not None:
-        return np.nan_to_num(recency, nan=np.inf) <= active_days
+        return np.asarray(recency <= active_days)  # null is not
     return ~np.isnan(recency)

@@ -61,11 +61,15 @@ class Release:
 
     def _score(self, rows: Array) -> dict[str, Array]:
         scores = {output: np.full(len(rows), np.nan) for output in OUTPUTS}
+        groups: dict[str, tuple[NDArray[np.bool_], Array]] = {}
         for name, model in self.models.items():
             recipe = BY_NAME[name]
-            mask = asked(recipe, rows, self.about["active_days"])
-            if mask.any():
-                for output, answer in zip(recipe.outputs, self._answers(name, model, rows[mask]), strict=True):
+            if recipe.asked not in groups:
+                mask = asked(recipe, rows, self.about["active_days"])
+                groups[recipe.asked] = mask, rows if mask.all() else rows[mask]
+            mask, mine = groups[recipe.asked]
+            if len(mine):
+                for output, answer in zip(recipe.outputs, self._answers(name, model, mine), strict=True):
                     scores[output][mask] = answer
         return scores
 

@@ -7,13 +7,16 @@ nothing from the future.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import POSITION
 from training.btyd import DAYS_PER_UNIT, Spend, Timing, fit_spend, fit_timing
+from training.mbg import expected_mean, expected_purchases, p_active
 
 Array = NDArray[np.float64]
 
@@ -38,6 +41,10 @@ class Rhythm:
 
     def columns(self, rows: Array, horizon_days: int) -> Array:
         """P(active), E[days with a purchase] and E[spend] in the horizon; shape (rows, 3), NaN without a purchase."""
+        if self.timing.name == "mbg_nbd":
+            out = np.empty((len(rows), len(COLUMNS)))
+            _fill(*self._params, rows, horizon_days / DAYS_PER_UNIT, out)
+            return out
         bought = rows[:, POSITION["order_days"]] > 0
         x, t_x, T = timing_inputs(rows[bought])
         horizon = horizon_days / DAYS_PER_UNIT
@@ -49,6 +56,12 @@ class Rhythm:
             m = np.maximum(rows[bought, POSITION["spend_per_order_day"]], 0.0)
             out[bought, 2] = expected * self.spend.expected_mean(x + 1, m)
         return out
+
+    @cached_property
+    def _params(self) -> tuple[Array, Array]:
+        """Those of both models as arrays; NaN where no amounts are known."""
+        spend = [*self.spend.params, self.spend.scale] if self.spend else [np.nan] * 4
+        return np.array(self.timing.params), np.array(spend)
 
     def to_json(self) -> dict[str, Any]:
         """Parameters only."""
@@ -71,6 +84,26 @@ def fit_rhythm(rows: Array, model: str = "mbg_nbd") -> Rhythm:
     x, t_x, T = timing_inputs(bought)
     m = bought[:, POSITION["spend_per_order_day"]]
     return Rhythm(fit_timing(model, x, t_x, T), fit_spend(x + 1, m) if (m > 0).sum() >= 2 else None)
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _fill(timing: Array, spend: Array, rows: Array, horizon: float, out: Array) -> None:
+    """The columns of MBG/NBD, row by row, so that one and many give the same bits."""
+    for i in range(len(rows)):
+        if not rows[i, ORDER_DAYS] > 0:
+            out[i, :] = np.nan
+            continue
+        x, T = rows[i, ORDER_DAYS] - 1.0, rows[i, TENURE] / DAYS_PER_UNIT
+        t_x = (rows[i, TENURE] - rows[i, RECENCY]) / DAYS_PER_UNIT
+        m = rows[i, SPEND_PER_DAY]
+        out[i, 0] = p_active(timing, x, t_x, T, horizon)
+        out[i, 1] = expected_purchases(timing, x, t_x, T, horizon)
+        out[i, 2] = out[i, 1] * expected_mean(spend, x + 1.0, 0.0 if m < 0.0 else m)
+
+
+ORDER_DAYS, RECENCY, TENURE, SPEND_PER_DAY = (
+    POSITION[name] for name in ("order_days", "recency_days", "tenure_days", "spend_per_order_day")
+)
 
 
 def timing_inputs(rows: Array) -> tuple[Array, Array, Array]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sqlite3
@@ -28,7 +27,7 @@ from features.tables.merges import read_merges
 from features.tables.person import forgotten
 from features.tables.rewrite import Rewritten, digest
 from features.workspace import Workspace
-from serving.scorer import record
+from serving.records import Records
 from serving.store.sqlite import SCHEMA, open_file, store_path
 from serving.store.state import Kept
 from training.recipes import OUTPUTS
@@ -96,6 +95,7 @@ def states(
     """Pseudonym, record and `Kept` of every customer of a graded snapshot."""
     file = pq.ParquetFile(folder / "grades.parquet")
     done, total = 0, file.metadata.num_rows
+    records = Records(live)
     place = {id_: i for i, id_ in enumerate(base.ids)}
     for batch in file.iter_batches(BATCH):
         progress("publish to the store", done, total)
@@ -104,7 +104,7 @@ def states(
         where = np.array([place[id_] for id_ in ids])
         kept = zip(ids, _kept(graded, base, where), strict=True)
         for i, (customer, said) in enumerate(kept):
-            yield customer, json.dumps(record(live, graded, i, live.snapshot.as_of)).encode(), said
+            yield customer, msgspec.json.encode(records.of(graded.one(i), live.snapshot.as_of)), said
         done += len(ids)
     progress("publish to the store", total, total)
 

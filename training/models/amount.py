@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from math import log
 from pathlib import Path
 from typing import Any, Literal
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,7 @@ Of = Literal["spend", "orders"]
 
 WEIGHTS = {"tweedie": 1 / 3, "buys": 1 / 3, "amount": 1 / 3, "btyd": 1 / 3}
 """Of the logarithms. What is bought in all is said twice, by `tweedie` and by `buys` times `amount`."""
+W_TWEEDIE, W_BUYS, W_AMOUNT, W_BTYD = WEIGHTS.values()
 TOP = (0.97, 0.99)
 """Between these ranks of its expectation BTYD decides: forests cannot rank the few who buy that much."""
 FLOOR = 0.05
@@ -59,12 +62,11 @@ class AmountModel:
     def score(self, rows: Array, horizon_days: int) -> Array:
         """The additive score by which customers are ranked, shape (n,); the prediction is an increasing function."""
         expected = self.rhythm.columns(rows, horizon_days)
-        table, log_btyd = inputs(rows, expected), self._log_btyd(expected)
-        total = WEIGHTS["btyd"] * log_btyd
-        for name, forest in self.forests.items():
-            total = total + WEIGHTS[name] * forest.score(table)
-        own = self._own(log_btyd)
-        return np.asarray((1 - own) * total + own * log_btyd)
+        table, out = inputs(rows, expected), np.empty(len(rows))
+        tweedie, buys, amount = (self.forests[name].score(table) for name in ("tweedie", "buys", "amount"))
+        low, high = self.top
+        _blend(tweedie, buys, amount, expected[:, COLUMNS.index(f"btyd_{self.of}")], self.unit, low, high, out)
+        return out
 
     def explain(self, rows: Array, horizon_days: int) -> Contributions:
         """Of the rank score, a logarithm of amounts; what is usual counts as 0."""
@@ -95,7 +97,7 @@ class AmountModel:
         said = {"model": "amount", "of": self.of, "rhythm": self.rhythm.to_json()}
         write_json(
             folder / "model.json",
-            said | {"unit": self.unit, "top": self.top, "level": self.level, "curve": vars(self.curve)},
+            said | {"unit": self.unit, "top": self.top, "level": self.level, "curve": asdict(self.curve)},
         )
 
     @staticmethod
@@ -106,6 +108,18 @@ class AmountModel:
         curve = Curve(tuple(found["curve"]["scores"]), tuple(found["curve"]["logs"]))
         rhythm = Rhythm.from_json(found["rhythm"])
         return AmountModel(found["of"], forests, rhythm, found["unit"], tuple(found["top"]), curve, found["level"])
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _blend(
+    tweedie: Array, buys: Array, amount: Array, btyd: Array, unit: float, low: float, high: float, out: Array
+) -> None:
+    """The weighted mean of the logarithms, and more and more BTYD's own between the bounds of the top."""
+    for i in range(len(out)):
+        log_btyd = log((btyd[i] if btyd[i] > 0.0 else 0.0) / unit + FLOOR)
+        own = min(max((log_btyd - low) / max(high - low, 1e-9), 0.0), 1.0)
+        total = W_BTYD * log_btyd + W_TWEEDIE * tweedie[i] + W_BUYS * buys[i] + W_AMOUNT * amount[i]
+        out[i] = (1.0 - own) * total + own * log_btyd
 
 
 def fit_amount(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,12 @@ class Curve:
 
     def at(self, score: Array) -> Array:
         """Shape (n,)."""
-        inside = np.interp(score, self.scores, self.logs)
+        inside = np.interp(score, *self._points)
         return np.asarray(inside + np.minimum(score - self.scores[0], 0.0) + np.maximum(score - self.scores[-1], 0.0))
+
+    @cached_property
+    def _points(self) -> tuple[Array, Array]:
+        return np.array(self.scores), np.array(self.logs)
 
 
 STRAIGHT = Curve((0.0,), (0.0,))

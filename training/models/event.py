@@ -58,7 +58,7 @@ class EventModel:
         """forest.txt and model.json."""
         self.forest.save(folder / "forest.txt")
         said = {"model": "event", "rhythm": self.rhythm.to_json(), "usual": self.usual, "level": self.level}
-        write_json(folder / "model.json", said | {"logistic": vars(self.logistic)})
+        write_json(folder / "model.json", said | {"logistic": self.logistic.to_json()})
 
     @staticmethod
     def load(folder: Path) -> EventModel:

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import NAMES, POSITION
 from features.catalogue.confidential import CONFIDENTIAL
 from training.explain import Contributions
-from training.models import ratios
+from training.models.ratios import DOCS as RATIO_DOCS
+from training.models.ratios import fill_ratios
 from training.rhythm import COLUMNS as RHYTHM_COLUMNS
 from training.rhythm import Rhythm
 
 Array = NDArray[np.float64]
 
-INPUTS: tuple[str, ...] = (*NAMES, *ratios.DOCS, *RHYTHM_COLUMNS)
+INPUTS: tuple[str, ...] = (*NAMES, *RATIO_DOCS, *RHYTHM_COLUMNS)
 """The columns of `inputs`, in order."""
 PLACE: dict[str, int] = {name: i for i, name in enumerate(INPUTS)}
 
@@ -32,7 +34,8 @@ LEFT_OUT = frozenset((
 ))  # fmt: skip
 """Features that other inputs say better: without them the models rank no worse and are fitted faster."""
 
-_HIDDEN = sorted(POSITION[name] for name in CONFIDENTIAL | LEFT_OUT)
+_HIDDEN = np.array(sorted(POSITION[name] for name in CONFIDENTIAL | LEFT_OUT), np.int64)
+FEATURES, RATIOS = len(NAMES), len(RATIO_DOCS)
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,21 @@ def stacked(examples: Sequence[Examples], horizon_days: int) -> Stack:
 def inputs(rows: Array, expected: Array) -> Array:
     """Features, ratios and BTYD columns, shape (n, INPUTS); NaN where a feature is left out, or is one that the
     customer must not learn of."""
-    table = np.column_stack([rows, ratios.ratios(rows), expected])
-    table[:, _HIDDEN] = np.nan
+    table = np.empty((len(rows), len(INPUTS)))
+    _fill(rows, expected, _HIDDEN, table)
     return table
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _fill(rows: Array, expected: Array, hidden: NDArray[np.int64], table: Array) -> None:
+    fill_ratios(rows, table[:, FEATURES : FEATURES + RATIOS])
+    for i in range(len(rows)):
+        for j in range(FEATURES):
+            table[i, j] = rows[i, j]
+        for j in range(expected.shape[1]):
+            table[i, FEATURES + RATIOS + j] = expected[i, j]
+        for j in hidden:
+            table[i, j] = np.nan
 
 
 def log_plus(column: Array) -> Array:

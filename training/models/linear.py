@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
+from math import log, log1p
 from typing import Any
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from features.catalogue import POSITION
-from training.models.inputs import log_plus
 
 Array = NDArray[np.float64]
-Columns = dict[str, Array]
 
 RFMT = ("recency_days", "orders", "spend", "tenure_days")
 P_ACTIVE = "btyd_p_active"
@@ -24,6 +25,9 @@ CURVED: tuple[tuple[str, ...], ...] = (
     (P_ACTIVE, P_ACTIVE), ("recency_days", "recency_days"), ("orders", "orders"), ("tenure_days", "tenure_days"),
     ("recency_days", "orders"), ("recency_days", "tenure_days"), ("orders", "tenure_days"),
 )  # fmt: skip
+LINEAR = (*RFMT, P_ACTIVE)
+"""The columns of `columns_of`, in order."""
+RECENCY, ORDERS, SPEND, TENURE = (POSITION[name] for name in RFMT)
 STRAIGHT: tuple[tuple[str, ...], ...] = tuple((name,) for name in RFMT)
 
 
@@ -37,48 +41,95 @@ class Logistic:
     weights: tuple[float, ...]
     intercept: float
 
-    def parts(self, columns: Columns) -> Columns:
+    def parts(self, columns: Array) -> dict[str, Array]:
         """What each column adds to the intercept, name → (n,); a product's share is halved between its two."""
-        one = {name: (columns[name] - self.centre[name]) / self.scale[name] for name in self.centre}
-        found = {name: np.zeros(len(column)) for name, column in one.items()}
+        one = self._standardised(columns)
+        found = {name: np.zeros(len(columns)) for name in self.centre}
         for term, weight in zip(self.terms, self.weights, strict=True):
             share = weight * _product(one, term) / len(term)
             for name in term:
                 found[name] = found[name] + share
         return found
 
-    def log_odds(self, columns: Columns) -> Array:
-        """Shape (n,)."""
-        parts = self.parts(columns)
-        total = np.full(len(next(iter(parts.values()))), self.intercept)
-        for part in parts.values():
-            total = total + part
-        return total
+    def log_odds(self, columns: Array) -> Array:
+        """Shape (n,); columns (n, LINEAR)."""
+        out = np.empty(len(columns))
+        _log_odds(*self._arrays, columns, self.intercept, out)
+        return out
+
+    @cached_property
+    def _arrays(self) -> tuple[NDArray[np.int64], Array, Array, Array]:
+        """Per term its columns, −1 for no second; per column centre and scale; the weights."""
+        pairs = [[LINEAR.index(name) for name in term] for term in self.terms]
+        centre, scale = (
+            [said.get(name, empty) for name in LINEAR] for said, empty in ((self.centre, 0), (self.scale, 1))
+        )
+        terms = np.array([[*pair, -1][:2] for pair in pairs], np.int64)
+        return terms, np.array(centre, float), np.array(scale, float), np.array(self.weights)
+
+    def _standardised(self, columns: Array) -> dict[str, Array]:
+        return {n: (columns[:, LINEAR.index(n)] - self.centre[n]) / self.scale[n] for n in self.centre}
 
     @staticmethod
     def from_json(found: dict[str, Any]) -> Logistic:
-        """What `vars` gave, read from JSON."""
+        """What `to_json` gave, read from JSON."""
         terms, weights = tuple(map(tuple, found["terms"])), tuple(found["weights"])
         return Logistic(terms, found["centre"], found["scale"], weights, found["intercept"])
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
-def fit_logistic(columns: Columns, label: Array, terms: tuple[tuple[str, ...], ...] = STRAIGHT) -> Logistic:
+
+def fit_logistic(columns: Array, label: Array, terms: tuple[tuple[str, ...], ...] = STRAIGHT) -> Logistic:
     """Fit by maximum likelihood with scikit-learn's default ridge; by default on recency, orders, spend and tenure.
 
-    Raises ValueError where all labels are alike.
+    columns (n, LINEAR). Raises ValueError where all labels are alike.
     """
     names = dict.fromkeys(name for term in terms for name in term)
-    centre = {name: float(columns[name].mean()) for name in names}
-    scale = {name: float(columns[name].std()) or 1.0 for name in names}
-    one = {name: (columns[name] - centre[name]) / scale[name] for name in names}
+    own = {name: columns[:, LINEAR.index(name)] for name in names}
+    centre = {name: float(column.mean()) for name, column in own.items()}
+    scale = {name: float(column.std()) or 1.0 for name, column in own.items()}
+    one = {name: (column - centre[name]) / scale[name] for name, column in own.items()}
     model = LogisticRegression(max_iter=1000).fit(np.column_stack([_product(one, term) for term in terms]), label)
     return Logistic(terms, centre, scale, tuple(map(float, model.coef_[0])), float(model.intercept_[0]))
 
 
-def columns_of(rows: Array, p_active: Array | None = None) -> Columns:
-    """log(1 + recency, orders, spend, tenure) and, where given, the log-odds of BTYD's P(inactive); name → (n,)."""
-    found = {name: log_plus(rows[:, POSITION[name]]) for name in RFMT}
-    return found if p_active is None else found | {P_ACTIVE: inactive(p_active)}
+def columns_of(rows: Array, p_active: Array | None = None) -> Array:
+    """log(1 + recency, orders, spend, tenure) and the log-odds of BTYD's P(inactive), NaN where that is not given;
+    shape (n, LINEAR)."""
+    out = np.empty((len(rows), len(LINEAR)))
+    _fill(rows, np.full(len(rows), np.nan) if p_active is None else p_active, out)
+    return out
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _fill(rows: Array, p_active: Array, out: Array) -> None:
+    for i in range(len(rows)):
+        out[i, 0] = log_plus_one(rows[i, RECENCY])
+        out[i, 1] = log_plus_one(rows[i, ORDERS])
+        out[i, 2] = log_plus_one(rows[i, SPEND])
+        out[i, 3] = log_plus_one(rows[i, TENURE])
+        out[i, 4] = -log(p_active[i] / (1.0 - p_active[i]))
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def log_plus_one(x: float) -> float:
+    """log(1 + x); null and what is below 0 count as 0."""
+    return log1p(x) if x > 0.0 else 0.0
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _log_odds(
+    terms: NDArray[np.int64], centre: Array, scale: Array, weights: Array, columns: Array, intercept: float, out: Array
+) -> None:
+    for i in range(len(columns)):
+        total = intercept
+        for t in range(len(weights)):
+            one, other = terms[t, 0], terms[t, 1]
+            share = weights[t] * ((columns[i, one] - centre[one]) / scale[one])
+            total += share if other < 0 else share * ((columns[i, other] - centre[other]) / scale[other])
+        out[i] = total
 
 
 def inactive(p_active: Array) -> Array:
@@ -104,5 +155,5 @@ def fit_platt(given: Array, label: Array) -> Platt:
     return Platt(float(model.coef_[0, 0]), float(model.intercept_[0]))
 
 
-def _product(one: Columns, term: tuple[str, ...]) -> Array:
+def _product(one: dict[str, Array], term: tuple[str, ...]) -> Array:
     return one[term[0]] * one[term[1]] if len(term) == 2 else one[term[0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,28 +23,31 @@ DOCS = {
 """Every ratio and what it is, in the order of `ratios`."""
 
 
-def ratios(rows: Array) -> Array:
-    """Shape (n, DOCS); NaN where a divisor is 0 or null."""
-    column = {name: rows[:, POSITION[name]] for name in _NAMES}
-    T, silence = column["tenure_days"], column["recency_days"]
-    longest = np.where(np.isnan(column["gap_max"]), T, column["gap_max"])
-    with np.errstate(all="ignore"):
-        recent = np.minimum(T, 90.0)
-        found = (
-            silence / T,
-            silence / longest,
-            silence / np.maximum(column["gap_median"], 1.0),
-            (silence - column["gap_mean"]) / (column["gap_std"] + 1.0),
-            column["order_days"] / T,
-            column["spend"] / T,
-            column["orders_90d"] / recent / (column["order_days"] / T),
-            column["spend_90d"] / recent / (column["spend"] / T),
-        )
-    table = np.column_stack(found)
-    return np.where(np.isfinite(table), table, np.nan)
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def fill_ratios(rows: Array, out: Array) -> None:
+    """rows (n, features) → out (n, DOCS); NaN where a divisor is 0 or null."""
+    for i in range(rows.shape[0]):
+        T, silence = rows[i, TENURE], rows[i, RECENCY]
+        longest = T if np.isnan(rows[i, GAP_MAX]) else rows[i, GAP_MAX]
+        median = rows[i, GAP_MEDIAN]
+        recent = T if T < 90.0 or np.isnan(T) else 90.0
+        pace, spend_pace = rows[i, ORDER_DAYS] / T, rows[i, SPEND] / T
+        out[i, 0] = silence / T
+        out[i, 1] = silence / longest
+        out[i, 2] = silence / (median if median > 1.0 or np.isnan(median) else 1.0)
+        out[i, 3] = (silence - rows[i, GAP_MEAN]) / (rows[i, GAP_STD] + 1.0)
+        out[i, 4] = pace
+        out[i, 5] = spend_pace
+        out[i, 6] = rows[i, ORDERS_90D] / recent / pace
+        out[i, 7] = rows[i, SPEND_90D] / recent / spend_pace
+        for j in range(out.shape[1]):
+            if not np.isfinite(out[i, j]):
+                out[i, j] = np.nan
 
 
-_NAMES = (
-    "tenure_days", "recency_days", "gap_max", "gap_median", "gap_mean", "gap_std", "order_days", "orders_90d",
-    "spend", "spend_90d",
+TENURE, RECENCY, GAP_MAX, GAP_MEDIAN, GAP_MEAN, GAP_STD, ORDER_DAYS, SPEND, ORDERS_90D, SPEND_90D = (
+    POSITION[name] for name in (
+        "tenure_days", "recency_days", "gap_max", "gap_median", "gap_mean", "gap_std", "order_days", "spend",
+        "orders_90d", "spend_90d",
+    )
 )  # fmt: skip

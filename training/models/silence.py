@@ -16,7 +16,17 @@ from training.explain import Contributions
 from training.models.boosting import Forest, fit_forest
 from training.models.inputs import INPUTS, PLACE, Examples, inputs, stacked
 from training.models.level import mean_log_odds, move_to, off_by
-from training.models.linear import CURVED, P_ACTIVE, Logistic, Platt, columns_of, fit_logistic, fit_platt, inactive
+from training.models.linear import (
+    CURVED,
+    LINEAR,
+    P_ACTIVE,
+    Logistic,
+    Platt,
+    columns_of,
+    fit_logistic,
+    fit_platt,
+    inactive,
+)
 from training.recipes import Boosting
 from training.rhythm import Rhythm
 
@@ -25,6 +35,7 @@ Array = NDArray[np.float64]
 WEIGHTS = {"forest": 0.5, "platt": 0.25, "straight": 0.125, "curved": 0.125}
 """Shares of the parts in the log-odds: fixed, because weights fitted to a few dates did worse on the next."""
 MOVES = "the probability to leave"
+INACTIVE = LINEAR.index(P_ACTIVE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ class SilenceModel:
         values, base = self.forest.contributions(table)
         values = WEIGHTS["forest"] * values
         centre = self.curved.centre[P_ACTIVE]
-        values[:, PLACE[P_ACTIVE]] += WEIGHTS["platt"] * self.platt.slope * (columns[P_ACTIVE] - centre)
+        values[:, PLACE[P_ACTIVE]] += WEIGHTS["platt"] * self.platt.slope * (columns[:, INACTIVE] - centre)
         for name in ("straight", "curved"):
             for column, part in getattr(self, name).parts(columns).items():
                 values[:, PLACE[column]] += WEIGHTS[name] * part
@@ -70,18 +81,16 @@ class SilenceModel:
     def _log_odds(self, rows: Array, horizon_days: int) -> Array:
         expected = self.rhythm.columns(rows, horizon_days)
         columns = columns_of(rows, expected[:, 0])
-        parts = {
-            "forest": self.forest.score(inputs(rows, expected)) + self.usual,
-            "platt": self.platt.log_odds(columns[P_ACTIVE]),
-            "straight": self.straight.log_odds(columns),
-            "curved": self.curved.log_odds(columns),
-        }
-        return np.asarray(sum(WEIGHTS[name] * part for name, part in parts.items()) + self.level)
+        forest = self.forest.score(inputs(rows, expected)) + self.usual
+        found = WEIGHTS["forest"] * forest + WEIGHTS["platt"] * self.platt.log_odds(columns[:, INACTIVE])
+        found += WEIGHTS["straight"] * self.straight.log_odds(columns)
+        found += WEIGHTS["curved"] * self.curved.log_odds(columns)
+        return np.asarray(found + self.level)
 
     def save(self, folder: Path) -> None:
         """forest.txt and model.json."""
         self.forest.save(folder / "forest.txt")
-        parts = {name: vars(getattr(self, name)) for name in ("platt", "straight", "curved")}
+        parts = {"platt": vars(self.platt), "straight": self.straight.to_json(), "curved": self.curved.to_json()}
         said = {"model": "silence", "rhythm": self.rhythm.to_json(), "usual": self.usual, "level": self.level}
         write_json(folder / "model.json", {**said, **parts})
 
@@ -116,7 +125,7 @@ def fit_silence(
     model = SilenceModel(
         forest=fit_forest("binary", inputs(all_.rows, all_.expected), all_.label, boosting, seed, start),
         rhythm=rhythm,
-        platt=fit_platt(columns[P_ACTIVE], all_.label),
+        platt=fit_platt(columns[:, INACTIVE], all_.label),
         straight=fit_logistic(columns, all_.label),
         curved=fit_logistic(columns, all_.label, CURVED),
         usual=mean_log_odds(all_.label),

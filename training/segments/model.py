@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import log1p
 from pathlib import Path
 from typing import Any
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalogue import POSITION
 from features.workspace import read_json, write_json
 from training.segments.names import Word
-from training.segments.spaces import bought, coordinates
+from training.segments.spaces import units_of
 
 Array = NDArray[np.float64]
 
+ORDER_DAYS = POSITION["order_days"]
 FURTHEST = 3.0
 """Standard deviations from the mean beyond which all are equally far: a handful of oddities is no segment."""
 
@@ -55,14 +60,9 @@ class SegmentModel:
 
     def predict(self, rows: Array, horizon_days: int = 0) -> Array:
         """Number of the segment, shape (n,); NaN for customers who never bought. rows (n, features)."""
-        return self._nearest(self.standardised(rows), bought(rows))
-
-    def standardised(self, rows: Array) -> list[Array]:
-        """The columns of the space, (n,) each."""
-        return [
-            np.clip((c - m) / s, -FURTHEST, FURTHEST)
-            for c, m, s in zip(coordinates(rows, self.space), self.centre, self.scale, strict=True)
-        ]
+        number = np.full(len(rows), np.nan)
+        _nearest(*self._arrays, rows, number)
+        return number
 
     def name_of(self, number: float) -> str | None:
         """What a segment is called; None for a number that is none (NaN: never bought)."""
@@ -85,17 +85,42 @@ class SegmentModel:
             tuple(_segment(each) for each in found["profile"]),
         )
 
-    def _nearest(self, columns: list[Array], known: NDArray[np.bool_]) -> Array:
-        """Added up column by column, so that one row and many give the same bits; of two as near, the lower number."""
-        best = np.full(len(known), np.inf)
-        number = np.full(len(known), np.nan)
-        for own, centre in zip(self.numbers, self.centres, strict=True):
-            distance = np.zeros(len(known))
-            for column, middle in zip(columns, centre, strict=True):
-                distance = distance + (column - middle) ** 2
-            closer = known & (distance < best)
-            number, best = np.where(closer, float(own), number), np.where(closer, distance, best)
-        return number
+    @cached_property
+    def _arrays(self) -> tuple[NDArray[np.int64], Array, Array, Array, Array, Array]:
+        """Places of the features and what a month or a unit of each is; centre, scale, centres and numbers."""
+        places = np.array([POSITION[name] for name in self.space], np.int64)
+        centres = np.array(self.centres, float).reshape(len(self.numbers), len(self.space))
+        numbers = np.array(self.numbers, float)
+        return places, units_of(self.space), np.array(self.centre), np.array(self.scale), centres, numbers
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _nearest(
+    places: NDArray[np.int64],
+    units: Array,
+    centre: Array,
+    scale: Array,
+    centres: Array,
+    numbers: Array,
+    rows: Array,
+    out: Array,
+) -> None:
+    """The number of the nearest centre, of two as near the lower; NaN stays for who never bought."""
+    own = np.empty(len(places))
+    for i in range(len(rows)):
+        if not rows[i, ORDER_DAYS] > 0.0:
+            continue
+        for j in range(len(places)):
+            x = rows[i, places[j]]
+            coordinate = log1p((x if x > 0.0 else 0.0) / units[j])
+            own[j] = min(max((coordinate - centre[j]) / scale[j], -FURTHEST), FURTHEST)
+        best = np.inf
+        for k in range(len(numbers)):
+            distance = 0.0
+            for j in range(len(places)):
+                distance += (own[j] - centres[k, j]) ** 2
+            if distance < best:
+                best, out[i] = distance, numbers[k]
 
 
 def described(segment: Segment) -> str:

@@ -76,9 +76,14 @@ def spaces_for(rows: Array) -> tuple[Space, ...]:
 def coordinates(rows: Array, features: Sequence[str]) -> list[Array]:
     """Per feature log(1 + x), days in months, shape (n,); null and less than nothing count as 0."""
     return [
-        np.log1p(np.maximum(np.nan_to_num(rows[:, POSITION[name]]), 0.0) / (MONTH_DAYS if _in_days(name) else 1.0))
-        for name in features
+        np.log1p(np.maximum(np.nan_to_num(rows[:, POSITION[name]]), 0.0) / unit)
+        for name, unit in zip(features, units_of(features), strict=True)
     ]
+
+
+def units_of(features: Sequence[str]) -> Array:
+    """What a feature is divided by before its logarithm: days count in months; shape (features,)."""
+    return np.array([MONTH_DAYS if _in_days(name) else 1.0 for name in features])
 
 
 def told(rows: Array, number: Array) -> float:

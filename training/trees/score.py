@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 ROWS_PER_THREAD = 10_000
 """Fewer are not worth waking another thread for."""
 
+FEW = 8
+"""Rows up to which they are better scored one by one."""
+
 LANES = 64
 """Rows that go through a tree together."""
 
@@ -39,7 +42,7 @@ def score_trees(trees: Trees, table: Array) -> Array:
 
 def side_by_side(run: Callable[[Array, Array], None], rows: Array, out: Array, per_thread: int) -> None:
     """Let `run` fill the rows of `out` from those of `rows`, in as many threads as the rows are worth."""
-    threads = min(usable_cores(), 1 + len(rows) // per_thread)
+    threads = 1 if len(rows) < per_thread else min(usable_cores(), 1 + len(rows) // per_thread)
     if threads == 1:
         run(rows, out)
         return
@@ -48,9 +51,8 @@ def side_by_side(run: Callable[[Array, Array], None], rows: Array, out: Array, p
 
 
 def _run(trees: Trees, rows: Array, out: Array) -> None:
-    _score(
-        trees.columns, trees.starts, trees.leaves, trees.column, trees.threshold, trees.stays, trees.values, rows, out
-    )
+    loop = _score_few if len(rows) <= FEW else _score
+    loop(trees.columns, trees.starts, trees.leaves, trees.column, trees.threshold, trees.stays, trees.values, rows, out)
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
@@ -84,6 +86,34 @@ def _score(
                 total[k] += values[leaves[t] + POSITION[(lowest * DE_BRUIJN) >> np.uint64(58)]]
         for k in range(count):
             out[first + k] = total[k]
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _score_few(
+    columns: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    leaves: NDArray[np.int64],
+    column: NDArray[np.int64],
+    threshold: Array,
+    stays: NDArray[np.uint64],
+    values: Array,
+    rows: Array,
+    out: Array,
+) -> None:
+    """Row by row, without lanes, to the same bits."""
+    seen = np.empty(columns.shape[0])
+    for i in range(rows.shape[0]):
+        for c in range(columns.shape[0]):
+            seen[c] = see(rows[i, columns[c, 0]], columns[c, 1])
+        total = 0.0
+        for t in range(leaves.size):
+            alive = ~np.uint64(0)
+            for node in range(starts[t], starts[t + 1]):
+                holds = np.uint64(seen[column[node]] <= threshold[node])
+                alive &= stays[node] | (np.uint64(0) - holds)  # no branch, which would be guessed wrong half the time
+            lowest = alive & (~alive + np.uint64(1))
+            total += values[leaves[t] + POSITION[(lowest * DE_BRUIJN) >> np.uint64(58)]]
+        out[i] = total
 
 
 @nb.njit(inline="always")
