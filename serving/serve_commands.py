@@ -26,6 +26,10 @@ KeysOption = Annotated[
     typer.Option("--keys", help="whether API keys are asked for; auto: unless only this machine can reach the service"),
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, max=64, help="processes that serve")]
+WatchOption = Annotated[
+    float | None,
+    typer.Option("--watch", min=0.01, help="seconds between two looks at what is to be live, instead of the settings'"),
+]
 LogOption = Annotated[bool, typer.Option("--log/--no-log", help="a line of JSON a request, on the standard output")]
 
 
@@ -43,16 +47,18 @@ def serve(
     keys: KeysOption = "auto",
     workers: WorkersOption = 1,
     log: LogOption = False,
+    watch: WatchOption = None,
 ) -> None:
     """Answer over HTTP with the champion and its last grading; turns to another one as soon as that is live."""
     from features.tables.sources import load_source
     from serving.keys import keys_path, read_keys
+    from serving.settings import load_serving
     from serving.worker import Served, application
 
     described = load_source(source)
     there = home or Path("data") / described.name
     asked = keys == "required" or (keys == "auto" and not _loopback(host))
-    served = Served(source, str(there), playbook, asked, log)
+    served = Served(source, str(there), playbook, asked, log, watch or load_serving().watch_seconds)
     ready = application(served)  # what is missing is said here, once
     listener = _listen(host, port)
     if asked and not read_keys(keys_path(served.job.workspace)):

@@ -53,6 +53,12 @@ class _Event(Event, frozen=True, gc=False, forbid_unknown_fields=True):
     score: Number | None = None
 
 
+class _Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    customer_id: Text
+    events: Annotated[list[_Event], msgspec.Meta(min_length=1, max_length=MOST_EVENTS)]
+    as_of: date | None = None
+
+
 class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     customer_id: Text
     events: Annotated[list[_Event], msgspec.Meta(max_length=MOST_EVENTS)]
@@ -73,15 +79,16 @@ class Asked:
 def read_asked(said: Any, schema: type[ScoreRequest] | type[EventsRequest]) -> Asked:
     """What a request says, JSON already decoded; RequestValidationError names what does not fit `schema`."""
     try:
-        found = msgspec.convert(said, _Request)
+        wanted: Any = _Request if schema is ScoreRequest else _Sent
+        found: _Request | _Sent = msgspec.convert(said, wanted)
     except msgspec.ValidationError:
         return _judged(said, schema)
-    if (found.attributes and "attributes" not in schema.model_fields) or not _fits(found):
-        return _judged(said, schema)
-    return Asked(found.customer_id, found.events, found.as_of, found.attributes)
+    attributes = found.attributes if isinstance(found, _Request) else {}
+    asked = Asked(found.customer_id, found.events, found.as_of, attributes)
+    return asked if _fits(asked) else _judged(said, schema)
 
 
-def _fits(request: _Request) -> bool:
+def _fits(request: Asked) -> bool:
     """What the types do not say: years, kinds, signs, and that no text has blanks around it."""
     events, as_of = request.events, request.as_of
     if as_of is not None and not FIRST_YEAR <= as_of.year <= LAST_YEAR:

@@ -18,7 +18,6 @@ from serving.keys import KeyRing, keys_path
 from serving.logs import to_stdout
 from serving.opening import open_service, sign_of
 from serving.service import Service
-from serving.settings import load_serving
 from serving.steps import Job
 from serving.watch import Trouble, Watch
 
@@ -28,13 +27,14 @@ VARIABLE = "CUSTOMER_SCORING_SERVE"
 @dataclass(frozen=True)
 class Served:
     """What is served: source and home of its workspace; playbook: a version, or None for that in use; keys: whether
-    API keys are asked for; log: whether requests are logged."""
+    API keys are asked for; log: whether requests are logged; watch_seconds: between two looks at what is to be live."""
 
     source: str
     home: str
     playbook: str | None
     keys: bool
     log: bool
+    watch_seconds: float
 
     @property
     def job(self) -> Job:
@@ -65,7 +65,7 @@ def application(served: Served) -> FastAPI:
     log = to_stdout(load_pseudonyms()) if served.log else None
 
     def watch(adopt: Callable[[Service], None], tell: Callable[[Trouble | None], None]) -> Watch:
-        return Watch(lambda: sign_of(job), served.open, adopt, tell, load_serving().watch_seconds, sign)
+        return Watch(lambda: sign_of(job), served.open, adopt, tell, served.watch_seconds, sign)
 
     ring = KeyRing(keys_path(job.workspace)) if served.keys else None
     return create_app(service, ring, log, watch)

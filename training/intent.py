@@ -94,10 +94,7 @@ class IntentModel:
         bought = rows[:, POSITION["order_days"]] > 0
         everybody, found = bool(bought.all()), list[Array]()
         for i, (model, days) in enumerate(zip(self.models, self.horizons, strict=True)):
-            if everybody:
-                chance = 1.0 - model.predict(rows, days)
-            else:
-                chance = self.leads.within(rows, i)
+            chance = 1.0 - model.predict(rows, days) if everybody else self.leads.within(rows, i)
             if not everybody and bought.any():
                 chance[bought] = 1.0 - model.predict(rows[bought], days)
             found.append(np.fmax(chance, found[-1]) if found else chance)

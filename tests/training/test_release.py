@@ -104,11 +104,15 @@ def test_training_again_gives_the_same_bytes(sample: Ran) -> None:
 
 
 def test_nothing_is_pickled(sample: Ran) -> None:
-    """A release is text: LightGBM's own format, JSON, YAML."""
+    """A release is text, LightGBM's own format, JSON, YAML; and arrays of numbers."""
     files = [path for path in (sample.workspace.training / "release").rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".txt", ".json", ".yaml"}
+    assert {path.suffix for path in files} == {".txt", ".json", ".yaml", ".npz"}
     for path in files:
-        path.read_text(encoding="utf-8")
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                assert all(arrays[name].dtype == np.float64 for name in arrays.files)
+        else:
+            path.read_text(encoding="utf-8")
 
 
 def test_the_run_carries_what_a_reviewer_compares(sample: Ran) -> None:
