@@ -55,6 +55,7 @@ check: setup-dev ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench-serving: ## scores over HTTP beside peers and an echo; ARGS=--quick for a small run
 bench-reclassify: ## a month of 1 M customers, from ready feature rows; ARGS=--quick for a small run
 bench-spark: ## a base graded by Spark beside one machine; ARGS=--quick for a small run
 bench-ingest: ## ingest of 50 M lines beside a plain copy; ARGS=--quick for a small run

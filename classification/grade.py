@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -65,16 +66,15 @@ class Graded:
     seen: dict[str, NDArray[np.int8]]
     codes: NDArray[np.str_]
 
-    def one(self, i: int) -> One:
-        """The customer at place `i`."""
-        scores, percentiles, standing = (
-            {name: float(column[i]) for name, column in each.items()}
-            for each in (self.scores, self.percentiles, self.standing)
-        )
-        raw, classes, notes = (
-            {name: str(column[i]) for name, column in each.items()} for each in (self.raw, self.classes, self.notes)
-        )
-        return One(scores, percentiles, standing, raw, classes, notes, str(self.codes[i]))
+    def each(self) -> Iterator[One]:
+        """One customer after the other."""
+        parts: list[dict[str, Any]] = [self.scores, self.percentiles, self.standing, self.raw, self.classes, self.notes]
+        rows = [zip(*(column.tolist() for column in part.values()), strict=True) for part in parts]
+        for code in self.codes.tolist():
+            scores, percentiles, standing, raw, classes, notes = (
+                dict(zip(part, next(row), strict=True)) for part, row in zip(parts, rows, strict=True)
+            )
+            yield One(scores, percentiles, standing, raw, classes, notes, code)
 
 
 @dataclass(frozen=True)

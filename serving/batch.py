@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,14 +17,16 @@ from serving.service import Service
 from serving.store.state import StoreError
 from serving.wire import Asked, checked, read_asked
 
+Tell = Callable[[Mapping[str, Any]], None]
 REFUSALS = (HTTPException, RequestValidationError, NotJsonError, StoreError)
 
 
-def answer_lines(service: Service, lines: Sequence[bytes], before: int) -> bytes:
-    """A line for each line, in their order; before: how many lines went before."""
+def answer_lines(service: Service, lines: Sequence[bytes], before: int, tell: Tell) -> bytes:
+    """A line for each line, in their order; before: how many lines went before; tell: is told the classes of each
+    customer who is answered."""
     said = [_read(line) for line in lines]
-    table = _table(service, [each.customer_id for each in said if isinstance(each, CustomerLine)])
-    return b"".join(_answer(service, each, table, before + i) for i, each in enumerate(said, 1))
+    table = _table(service, [each.customer_id for each in said if isinstance(each, CustomerLine)], tell)
+    return b"".join(_answer(service, each, table, before + i, tell) for i, each in enumerate(said, 1))
 
 
 def refused(line: int, error: Exception) -> bytes:
@@ -42,7 +44,9 @@ def _read(line: bytes) -> Asked | CustomerLine | Exception:
         return error
 
 
-def _answer(service: Service, asked: Asked | CustomerLine | Exception, table: Mapping[str, bytes], line: int) -> bytes:
+def _answer(
+    service: Service, asked: Asked | CustomerLine | Exception, table: Mapping[str, bytes], line: int, tell: Tell
+) -> bytes:
     if isinstance(asked, Exception):
         return refused(line, asked)
     if isinstance(asked, CustomerLine) and asked.as_of is None and asked.customer_id in table:
@@ -54,10 +58,11 @@ def _answer(service: Service, asked: Asked | CustomerLine | Exception, table: Ma
             found = answers.of_customer(service, asked.customer_id, asked.as_of)
     except REFUSALS as error:
         return refused(line, error)
+    tell(found["classes"])
     return _line(found)
 
 
-def _table(service: Service, ids: Sequence[str]) -> dict[str, bytes]:
+def _table(service: Service, ids: Sequence[str], tell: Tell) -> dict[str, bytes]:
     """Customer → its line, for those whose answer follows from the snapshot; of the others nothing."""
     try:
         states = service.store.find_many(service.scorer.pseudonyms.of_all(ids))
@@ -70,7 +75,11 @@ def _table(service: Service, ids: Sequence[str]) -> dict[str, bytes]:
     }
     if not ready:
         return {}
-    return {id_: _line(said) for id_, said in zip(ready, service.answer_many(ready), strict=True)}
+    found = {}
+    for id_, said in zip(ready, service.answer_many(ready), strict=True):
+        tell(said["classes"])
+        found[id_] = _line(said)
+    return found
 
 
 def _line(said: Mapping[str, Any]) -> bytes:

@@ -56,7 +56,7 @@ async def _answers(request: Request, service: Service) -> AsyncIterator[bytes]:
     limits, done = request.app.state.limits, 0
     async for lines in _blocks(request, limits.line_bytes):
         room = limits.batch_customers - done
-        yield await run_in_threadpool(answer_lines, service, lines[:room], done)
+        yield await run_in_threadpool(answer_lines, service, lines[:room], done, request.app.state.meters.scored)
         if len(lines) > room:
             yield refused(done + room + 1, HTTPException(413, f"at most {limits.batch_customers} lines"))
             return

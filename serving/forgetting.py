@@ -20,6 +20,7 @@ from features.tables.vault import open_vault
 from features.workspace import staged, write_json
 from serving.desk import Desk, check_reason, revise_stores
 from serving.store.publish import standing
+from serving.store.sqlite import forget_arrivals
 from training import registry
 
 
@@ -59,6 +60,7 @@ def forget(desk: Desk, person: Person, reason: str, today: date) -> Forgotten:
         lambda folder: erase_rows(folder, person) + revise_stores(folder, person.ids, held),
     )
     files += _erase_tables(desk, person, reason, hold)
+    forget_arrivals(desk.workspace, person.ids)
     kept = _kept(person) if hold else ()
     after = desk.search(person, tuple(f"tables/vault/{name}" for name in kept))
     desk.audit.append("search", person, reason, files_searched=after.files, found=len(after.found))

@@ -116,7 +116,7 @@ def _grades(workspace: Workspace, base: _Base, person: Person) -> Rows:
         found = []
         for row in base.rows("grades.parquet", person):
             cells = {name: told for name, value in row.items() if (told := base.cell(name, value)) is not None}
-            record = store.find(row["customer_id"]).record if store else None
+            record = store.record(row["customer_id"]) if store else None
             online = base.record(json.loads(record)) if record else None
             found.append({"snapshot": base.folder.name, **cells, "online": online})
     return found

@@ -11,6 +11,7 @@ import time
 from collections import Counter as Counts
 from collections.abc import Mapping, MutableMapping
 from datetime import date
+from threading import Lock
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -45,7 +46,7 @@ class Meters:
         self.store = Gauge("store_up", "1 while the online store answers.", **latest)
         self.failures = Counter("watch_failures", "Times that the registry or a release could not be used.", **own)
         self._given: Counts[tuple[str, str]] = Counts()
-        self._answers = 0
+        self._answers, self._lock = 0, Lock()
 
     def answered(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         """A request was answered."""
@@ -54,16 +55,18 @@ class Meters:
 
     def scored(self, classes: Mapping[str, Mapping[str, Any]]) -> None:
         """A customer got these classes."""
-        given = self._given
-        for dimension, said in classes.items():
-            given[dimension, said["code"]] += 1
-        self._answers += 1
+        with self._lock:
+            given = self._given
+            for dimension, said in classes.items():
+                given[dimension, said["code"]] += 1
+            self._answers += 1
         if self._answers >= FLUSH:
             self.flush()
 
     def flush(self) -> None:
         """Add the classes that were counted to the meters."""
-        given, self._given, self._answers = self._given, Counts(), 0
+        with self._lock:
+            given, self._given, self._answers = self._given, Counts(), 0
         for key, count in given.items():
             self.classes.labels(*key).inc(count)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from classification.playbook_use import playbook_in_use
 from classification.snapshots import newest_snapshot
 from features.traits import read_categories
-from features.workspace import Workspace
 from serving.plays import open_plays
 from serving.scorer import Scorer
 from serving.service import Service
@@ -18,13 +17,14 @@ from training import registry
 
 @dataclass(frozen=True)
 class Sign:
-    """By what it is seen that something else is to be live. version, digest: of the champion; snapshot: the folder it
-    graded last, and when that was written; others: the same of the files that answers depend on besides."""
+    """By what it is seen that something else is to be live. version, digest: of the champion; snapshot: the folder that
+    it graded last, and when that was written; items: when the table of items was; playbook: digest of that in use."""
 
     version: int
     digest: str
     snapshot: tuple[str, int]
-    others: tuple[int, ...]
+    items: int
+    playbook: str
 
 
 def sign_of(job: Job) -> Sign:
@@ -34,7 +34,9 @@ def sign_of(job: Job) -> Sign:
     folder = newest_snapshot(workspace, version)
     digest = registry.tags_of(source, version).get(registry.MANIFEST_TAG, "")
     snapshot = str(folder), (folder / "snapshot.json").stat().st_mtime_ns
-    return Sign(version, digest, snapshot, tuple(map(_written, _others(workspace))))
+    items = workspace.tables / "items.parquet"
+    written = items.stat().st_mtime_ns if items.exists() else 0
+    return Sign(version, digest, snapshot, written, playbook_in_use(workspace).digest)
 
 
 def open_service(job: Job, playbook: str | None = None) -> Service:
@@ -47,11 +49,3 @@ def open_service(job: Job, playbook: str | None = None) -> Service:
     scorer = Scorer(live, pseudonyms, read_categories(job.workspace.tables))
     scorer.warm()
     return Service(scorer, store, job.workspace, open_plays(job.workspace, live.scheme, playbook))
-
-
-def _others(workspace: Workspace) -> tuple[Path, ...]:
-    return workspace.tables / "items.parquet", workspace.home / "playbook.json"
-
-
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.exists() else 0

@@ -47,7 +47,7 @@ def set_override(desk: Desk, scheme: Scheme, store: Path, raw_id: str, wanted: W
     if not today < wanted.until <= today + LONGEST:
         raise InputError("--until", str(wanted.until), f"a day after {today}, and not after {today + LONGEST}")
     with contextlib.closing(SqliteStore(store)) as states:
-        found = states.find(id_).record
+        found = states.record(states.find(id_).customer)
     if found is None:
         raise unknown_customer(desk.workspace.home)
     _check_move(dimension, json.loads(found)["classes"][wanted.dimension], wanted.class_)

@@ -86,10 +86,12 @@ class Records:
         overrides: those of the customer that hold today. One that ran out, or was lifted, since the grading no longer
         counts: until the next grading the class is the raw one.
         """
+        ended = [name for name, said in record["classes"].items() if said["note"] == OVERRIDE]
+        if not ended and not overrides:
+            return record | {"overrides": []}
         classes = dict(record["classes"])
-        for name, said in record["classes"].items():
-            if said["note"] == OVERRIDE:
-                classes[name] = self.class_of(name, said["raw"], said["raw"], "")
+        for name in ended:
+            classes[name] = self.class_of(name, classes[name]["raw"], classes[name]["raw"], "")
         for each in overrides:
             classes[each.dimension] = self.class_of(
                 each.dimension, each.class_, classes[each.dimension]["raw"], OVERRIDE

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from serving import answers
 from serving.bodies import read_json
 from serving.direct import AsOf, CustomerId, Direct, HowMany, asking_of, customer_of, documented
+from serving.roles import caller_of
 from serving.schema import CustomerScore, EventsRequest, KeptScore, ScoreRequest
 from serving.service import service_of
 from serving.wire import read_asked
@@ -31,7 +32,7 @@ async def score(request: Request) -> Response:
     service, asking = service_of(request), asking_of(request)
     asked = read_asked(await read_json(request), ScoreRequest)
     work = partial(answers.of_events, service, asked, asking.reasons)
-    return await _answer(work, service.store.local and len(asked.events) <= FEW_EVENTS)
+    return await _answer(request, work, service.store.local and len(asked.events) <= FEW_EVENTS)
 
 
 @router.post("/v1/events", response_model=KeptScore, summary="Keep what happened to a customer, and score it anew")
@@ -40,7 +41,8 @@ async def events(request: Request) -> Response:
     """The events are kept, each id once, before anything is answered; the score is by the customer's whole history."""
     service, asking = service_of(request), asking_of(request)
     asked = read_asked(await read_json(request), EventsRequest)
-    return await _answer(partial(answers.of_arrival, service, asked, frozenset(), asking.reasons), False)
+    work = partial(answers.of_arrival, service, asked, caller_of(request.scope).roles, asking.reasons)
+    return await _answer(request, work, False)
 
 
 @router.post(
@@ -51,10 +53,11 @@ async def score_stored(request: Request) -> Response:
     """By the features and the history in the online store, the events that arrived since included."""
     service, asking, customer = service_of(request), asking_of(request), customer_of(request)
     work = partial(answers.of_customer, service, customer, asking.as_of, asking.reasons)
-    return await _answer(work, service.store.local and not asking.reasons)
+    return await _answer(request, work, service.store.local and not asking.reasons)
 
 
-async def _answer(work: Callable[[], dict[str, Any]], quick: bool) -> Response:
+async def _answer(request: Request, work: Callable[[], dict[str, Any]], quick: bool) -> Response:
     """The answer as JSON; what is not quick is done beside other requests."""
     found = work() if quick else await run_in_threadpool(work)
+    request.app.state.meters.scored(found["classes"])
     return Response(msgspec.json.encode(found), media_type="application/json")

@@ -56,7 +56,7 @@ class Service:
     def graded(self, customer_id: str) -> State:
         """The same of a customer whom the last grading knows; HTTPException 404 for nobody."""
         found = self.state(customer_id)
-        if found.record is None:
+        if found.row is None:
             raise HTTPException(404, "no graded customer of that id")
         return found
 
@@ -68,7 +68,7 @@ class Service:
     def last(self, customer_id: str) -> dict[str, Any]:
         """The customer as the last grading left it, with what persons decided since, and the play for it."""
         state = self.graded(customer_id)
-        return self._with_play(customer_id, msgspec.json.decode(state.record or b"{}"), state)
+        return self._with_play(customer_id, msgspec.json.decode(self.store.record(state.customer) or b"{}"), state)
 
     def answer(
         self,
@@ -94,9 +94,9 @@ class Service:
         names = sorted({name for state in known for name in state.texts})
         rows = np.stack([state.row for state in known if state.row is not None])
         texts = {name: Texts.of([state.texts.get(name) for state in known]) for name in names}
-        graded, as_of = self.scorer.live.grade(rows, texts), self.scorer.live.snapshot.as_of
-        for i, (customer_id, state) in enumerate(states.items()):
-            yield self._told(customer_id, state, graded.one(i), as_of, held=True)
+        graded, as_of = self.scorer.live.grade(rows, texts).each(), self.scorer.live.snapshot.as_of
+        for (customer_id, state), one in zip(states.items(), graded, strict=True):
+            yield self._told(customer_id, state, one, as_of, held=True)
 
     def _told(self, customer_id: str, state: State, one: One, as_of: date, held: bool) -> dict[str, Any]:
         found = self.scorer.records.of(one, as_of)

@@ -134,7 +134,8 @@ def _made_of_it(workspace: Workspace, ids: list[str]) -> None:
             db.executescript(SCHEMA)
             record = json.dumps({"scores": {}, "classes": {}, "code": "AL"}).encode()
             kept = msgspec.msgpack.encode(Kept(b"", {}, {}))
-            db.executemany("INSERT INTO customers VALUES (?, ?, ?)", [(id_, record, kept) for id_ in ids])
+            db.executemany("INSERT INTO customers VALUES (?, ?)", [(id_, kept) for id_ in ids])
+            db.executemany("INSERT INTO records VALUES (?, ?)", [(id_, record) for id_ in ids])
             db.executemany("INSERT INTO histories VALUES (?, ?)", [(id_, zlib.compress(b"[]")) for id_ in ids])
             decided = [(id_, "value", "A", UNTIL.isoformat(), "eva", "a contract") for id_ in ids]
             db.executemany("INSERT INTO overrides VALUES (?, ?, ?, ?, ?, ?)", decided)

@@ -250,9 +250,9 @@ def test_a_running_service_forgets_at_once(desk: Desk) -> None:
     """An open store answers from the file that is there now."""
     store = SqliteStore(desk.workspace.store / "s2026-04-01.sqlite")
     a, b = map(desk.pseudonyms.of, (ANNA, BERT))
-    assert store.find(a).record and store.find(b).record
+    assert store.record(a) and store.record(b)
     forget(desk, desk.person(ANNA), "", TODAY)
-    assert store.find(a).record is None and store.find(b).record
+    assert store.record(a) is None and store.record(b)
     store.close()
 
 

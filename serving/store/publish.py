@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -28,13 +29,17 @@ from features.tables.person import forgotten
 from features.tables.rewrite import Rewritten, digest
 from features.workspace import Workspace
 from serving.records import Records
-from serving.store.sqlite import SCHEMA, open_file, store_path
+from serving.store.arrivals import Arrivals
+from serving.store.sqlite import SCHEMA, arrivals_path, open_file, store_path
 from serving.store.state import Kept
 from training.recipes import OUTPUTS
 from training.snapshots import Snapshot
 
 BATCH = 50_000
+KEPT = timedelta(days=7)
+"""So long what arrived stays at hand for services that still have an older snapshot."""
 
+GONE = ("customers WHERE id", "records WHERE id", "histories WHERE id", "aliases WHERE id", "aliases WHERE survivor")
 KNOWN = "SELECT 1 FROM customers WHERE id = :id UNION ALL SELECT 1 FROM aliases WHERE :id IN (id, survivor)"
 
 
@@ -73,7 +78,9 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, base: Snapshot, p
         with contextlib.closing(sqlite3.connect(new)) as db, db:
             db.execute("PRAGMA journal_mode = OFF")
             db.executescript(SCHEMA)
-            db.executemany("INSERT INTO customers VALUES (?, ?, ?)", states(live, folder, base, progress))
+            for customer, record, kept in states(live, folder, base, progress):
+                db.execute("INSERT INTO customers VALUES (?, ?)", (customer, kept))
+                db.execute("INSERT INTO records VALUES (?, ?)", (customer, record))
             told = told_histories(workspace, held.consents)
             db.executemany("INSERT INTO histories VALUES (?, ?)", told)
             db.executemany("INSERT INTO aliases VALUES (?, ?)", read_merges(workspace.tables).items())
@@ -81,6 +88,9 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, base: Snapshot, p
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+    arrivals = Arrivals(arrivals_path(workspace))
+    arrivals.prune((datetime.now(UTC) - KEPT).isoformat())
+    arrivals.close()
     return path
 
 
@@ -103,8 +113,8 @@ def states(
         ids = batch["customer_id"].to_pylist()
         where = np.array([place[id_] for id_ in ids])
         kept = zip(ids, _kept(graded, base, where), strict=True)
-        for i, (customer, said) in enumerate(kept):
-            yield customer, msgspec.json.encode(records.of(graded.one(i), live.snapshot.as_of)), said
+        for (customer, said), one in zip(kept, graded.each(), strict=True):
+            yield customer, msgspec.json.encode(records.of(one, live.snapshot.as_of)), said
         done += len(ids)
     progress("publish to the store", total, total)
 
@@ -163,7 +173,7 @@ def revise(path: Path, gone: frozenset[str], held: Standing) -> Rewritten | None
         with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode = OFF")
             db.execute("PRAGMA secure_delete = ON")
-            for column in ("customers WHERE id", "histories WHERE id", "aliases WHERE id", "aliases WHERE survivor"):
+            for column in GONE:
                 db.executemany(f"DELETE FROM {column} = ?", [(id_,) for id_ in gone])
             _put_standing(db, held)
             left: int = db.execute(count).fetchone()[0]

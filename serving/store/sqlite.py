@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from threading import Lock
@@ -25,7 +26,8 @@ from serving.store.arrivals import FILE, Arrivals
 from serving.store.state import Arrival, Kept, State, StoreError
 
 SCHEMA = """
-CREATE TABLE customers (id TEXT PRIMARY KEY, record BLOB NOT NULL, kept BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE customers (id TEXT PRIMARY KEY, kept BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE records (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE histories (id TEXT PRIMARY KEY, events BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE aliases (id TEXT PRIMARY KEY, survivor TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE consents (id TEXT PRIMARY KEY, no_profiling INT, no_marketing INT) WITHOUT ROWID;
@@ -34,15 +36,38 @@ CREATE TABLE overrides (
 ) WITHOUT ROWID;
 CREATE TABLE tombstones (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-TABLES = ("customers", "histories", "aliases", "consents", "overrides", "tombstones")
+TABLES = ("customers", "records", "histories", "aliases", "consents", "overrides", "tombstones")
 
-FIND = """
-WITH asked(id) AS (SELECT coalesce((SELECT survivor FROM aliases WHERE id = :id), :id))
-SELECT asked.id, record, kept, no_profiling, no_marketing, EXISTS (SELECT 1 FROM tombstones WHERE id = :stone),
-    (SELECT json_group_array(json_array(id, dimension, class, until, said_by, reason))
-        FROM (SELECT * FROM overrides WHERE id = asked.id ORDER BY dimension))
-FROM asked LEFT JOIN customers USING (id) LEFT JOIN consents ON consents.id = :id
-"""
+MAPPED = 2**40
+"""Of a file is read as memory: all of it."""
+
+CUSTOMER = "SELECT kept FROM customers WHERE id = ?"
+
+
+@dataclass(frozen=True)
+class _File:
+    """An open file, with what it says of few customers in memory; which: what it was when it was opened."""
+
+    which: tuple[int, int]
+    db: sqlite3.Connection
+    aliases: dict[str, str]
+    consents: dict[str, tuple[bool, bool]]
+    overrides: dict[str, tuple[Override, ...]]
+    tombstones: frozenset[str]
+
+    @staticmethod
+    def open(path: Path) -> _File:
+        """Read it."""
+        which, db = identity(path), open_file(path)
+        overrides: dict[str, tuple[Override, ...]] = {}
+        for row in db.execute("SELECT * FROM overrides ORDER BY id, dimension"):
+            overrides[row[0]] = (*overrides.get(row[0], ()), _override(row))
+        consents = {id_: (bool(profiling), bool(marketing)) for id_, profiling, marketing in db.execute(CONSENTS)}
+        stones = frozenset(stone for (stone,) in db.execute("SELECT id FROM tombstones"))
+        return _File(which, db, dict(db.execute("SELECT id, survivor FROM aliases")), consents, overrides, stones)
+
+
+CONSENTS = "SELECT id, no_profiling, no_marketing FROM consents"
 
 
 class SqliteStore:
@@ -53,33 +78,27 @@ class SqliteStore:
     def __init__(self, path: Path, arrivals: Path | None = None) -> None:
         self.snapshot = path.stem
         self._path, self._lock = path.resolve(), Lock()
-        self._file = identity(self._path)
-        self._db = open_file(self._path)
+        self._file = _File.open(self._path)
         self._arrivals = Arrivals(arrivals) if arrivals else None
 
     def find(self, pseudonym: str) -> State:
         """What is known of a customer."""
-        with _answering():
-            asked = {"id": pseudonym, "stone": tombstone(pseudonym)}
-            (row,) = self._current().execute(FIND, asked).fetchall()
-        customer, record, kept, no_profiling, no_marketing, forgotten, overrides = row
-        said = _kept.decode(kept) if kept is not None else None
-        return State(
-            customer,
-            record,
-            np.frombuffer(said.row) if said else None,
-            said.texts if said else {},
-            said.held if said else {},
-            bool(no_profiling),
-            bool(no_marketing),
-            tuple(map(_override, msgspec.json.decode(overrides))) if overrides != "[]" else (),
-            self._arrived(customer),
-            bool(forgotten),
-        )
+        return self.find_many((pseudonym,))[0]
 
     def find_many(self, pseudonyms: Sequence[str]) -> list[State]:
         """The same of many, in their order."""
-        return [self.find(each) for each in pseudonyms]
+        file = self._current()
+        customers = [file.aliases.get(each, each) for each in pseudonyms]
+        arrived = self._arrived(customers)
+        with _answering():
+            kept = [file.db.execute(CUSTOMER, (customer,)).fetchone() for customer in customers]
+        return [_state(file, *each, arrived) for each in zip(pseudonyms, customers, kept, strict=True)]
+
+    def record(self, customer: str) -> bytes | None:
+        """As the grading left it."""
+        with _answering():
+            found = self._current().db.execute("SELECT record FROM records WHERE id = ?", (customer,)).fetchone()
+        return found[0] if found else None
 
     def history(self, customer: str) -> list[Event]:
         """The events of the snapshot, then those that arrived since."""
@@ -99,39 +118,42 @@ class SqliteStore:
     def check(self) -> None:
         """Whether the file can be read."""
         with _answering():
-            self._current().execute("SELECT 1 FROM customers LIMIT 1").fetchone()
+            self._current().db.execute("SELECT 1 FROM customers LIMIT 1").fetchone()
 
     def close(self) -> None:
         """Let the files go."""
-        self._db.close()
+        self._file.db.close()
         if self._arrivals:
             self._arrivals.close()
 
     def _published(self, customer: str) -> Sequence[Event]:
         with _answering():
-            found = self._current().execute("SELECT events FROM histories WHERE id = ?", (customer,)).fetchone()
+            found = self._current().db.execute("SELECT events FROM histories WHERE id = ?", (customer,)).fetchone()
         return decode_events(found[0]) if found else ()
 
-    def _arrived(self, customer: str) -> bool:
-        arrived = self._arrivals.of([customer]) if self._arrivals else []
-        if not arrived:
-            return False
-        known = {event.event_id for event in self._published(customer)}
-        return any(each.event_id not in known for each in arrived)
+    def _arrived(self, customers: Sequence[str]) -> frozenset[str]:
+        """To whom something happened that the snapshot does not know."""
+        new: dict[str, set[str]] = {}
+        for each in self._arrivals.of(customers) if self._arrivals else ():
+            new.setdefault(each.customer, set()).add(each.event_id)
+        known = {customer: {event.event_id for event in self._published(customer)} for customer in new}
+        return frozenset(customer for customer, ids in new.items() if not ids <= known[customer])
 
-    def _current(self) -> sqlite3.Connection:
+    def _current(self) -> _File:
         """The file that is there now; while one takes the place of another, the one that was."""
-        with self._lock, contextlib.suppress(FileNotFoundError):
-            there = identity(self._path)
-            if there != self._file:
-                self._db, self._file = open_file(self._path), there
-        return self._db
+        with contextlib.suppress(FileNotFoundError):
+            if identity(self._path) != self._file.which:
+                with self._lock:
+                    if identity(self._path) != self._file.which:
+                        self._file = _File.open(self._path)
+        return self._file
 
 
 def open_file(path: Path) -> sqlite3.Connection:
     """A file to read from; InputError for one that is damaged, or of another version of this software."""
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        db.execute(f"PRAGMA mmap_size = {MAPPED}")
         for table in TABLES:
             db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
     except sqlite3.Error as error:
@@ -155,7 +177,30 @@ def arrivals_path(workspace: Workspace) -> Path:
     return workspace.arrivals / FILE
 
 
+def forget_arrivals(workspace: Workspace, customers: Collection[str]) -> None:
+    """Let go of every event that arrived of some customers, by pseudonym."""
+    arrivals = Arrivals(arrivals_path(workspace))
+    arrivals.forget(customers)
+    arrivals.close()
+
+
 _kept = msgspec.msgpack.Decoder(Kept)
+
+
+def _state(file: _File, pseudonym: str, customer: str, found: tuple[bytes] | None, arrived: frozenset[str]) -> State:
+    said = _kept.decode(found[0]) if found else None
+    no_profiling, no_marketing = file.consents.get(pseudonym, (False, False))
+    return State(
+        customer,
+        np.frombuffer(said.row) if said else None,
+        said.texts if said else {},
+        said.held if said else {},
+        no_profiling,
+        no_marketing,
+        file.overrides.get(customer, ()),
+        customer in arrived,
+        bool(file.tombstones) and tombstone(customer) in file.tombstones,
+    )
 
 
 def _override(row: Sequence[str]) -> Override:

@@ -43,15 +43,14 @@ class StoreError(Exception):
 class State:
     """A customer in one grading snapshot, and what came since.
 
-    customer: its pseudonym, that of the survivor where ids were merged. record: JSON, as the grading left it; None for
-    whom the snapshot does not know. row (features,): its feature row at the snapshot's date; None: it has no record.
+    customer: its pseudonym, that of the survivor where ids were merged. row (features,): its feature row at the date of
+    the snapshot; None for whom that does not know.
     texts: attributes and traits by name. held: dimension → raw class, class and note, where the class that counts is
     not the raw one. arrived: whether events came since the snapshot was published. forgotten: the id was erased, and
     nothing may be kept of it again.
     """
 
     customer: str
-    record: bytes | None = None
     row: NDArray[np.float64] | None = None
     texts: dict[str, str | None] = field(default_factory=dict)
     held: dict[str, tuple[str, str, str]] = field(default_factory=dict)
@@ -78,6 +77,10 @@ class Store(Protocol):
 
     def find_many(self, pseudonyms: Sequence[str]) -> list[State]:
         """The same of many, in their order."""
+        ...
+
+    def record(self, customer: str) -> bytes | None:
+        """A customer (a `State.customer`) as the grading left it, as JSON; None for whom it does not know."""
         ...
 
     def history(self, customer: str) -> list[Event]:

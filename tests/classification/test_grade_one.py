@@ -57,9 +57,8 @@ def test_one_is_graded_as_among_many(sample: Ran) -> None:
     """Every customer of the sample: scores, percentiles, standing, classes and code."""
     live, _, _ = sample.job.live()
     base = read_snapshots(sample.workspace, [read_cuts(sample.workspace).grade])[0]
-    graded = live.grade(base.rows, base.texts)
-    for i in range(0, len(base.ids), 3):
-        one, among = live.grade_one(base.rows[i], _texts(base, i)), graded.one(i)
+    for i, among in enumerate(live.grade(base.rows, base.texts).each()):
+        one = live.grade_one(base.rows[i], _texts(base, i))
         for name in ("raw", "classes", "code", "notes"):
             assert getattr(one, name) == getattr(among, name)
         for name in ("scores", "percentiles", "standing"):

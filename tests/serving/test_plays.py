@@ -102,7 +102,7 @@ def test_who_objects_to_marketing_gets_none_in_any_answer(client: TestClient, kn
 def test_the_play_is_of_the_playbook_of_now(service: Service, known: list[Any], pseudonyms: Pseudonyms) -> None:
     """The same records with another playbook give another play: none is stored."""
     key = next(row for row in known if row["class_value"] == "A")
-    assert b'"play"' not in (service.store.find(key["customer_id"]).record or b"")
+    assert b'"play"' not in (service.store.record(key["customer_id"]) or b"")
     everyone = PLAYBOOK.everyone.model_copy(update={"care": "Say thank you."})
     other = PLAYBOOK.model_copy(update={"version": "2027-01", "everyone": everyone, "plays": {}})
     later = Service(service.scorer, service.store, service.workspace, Plays(other, service.scorer.live.scheme))

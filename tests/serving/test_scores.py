@@ -16,8 +16,11 @@ import pytest
 
 from features.catalogue import PROGRAM
 from features.online import feature_row
+from features.tables.audit import Audit
 from features.tables.privacy import Pseudonyms
 from features.workspace import Workspace
+from serving.desk import Desk
+from serving.forgetting import forget
 from serving.steps import Job
 from serving.store.arrivals import Arrivals
 from serving.store.sqlite import SqliteStore, arrivals_path
@@ -170,3 +173,17 @@ def test_the_next_ingest_takes_in_what_arrived(
     assert row["amount"] == 99_00 and row["ref"] == "R9" and row["known_at"].date() == datetime.now(UTC).date()
     assert Arrivals(arrivals_path(ran.workspace)).waiting() == []
     assert client.post(f"/v1/score/{id_}").json() == before
+
+
+def test_a_forgotten_customer_leaves_nothing_and_begins_nothing(
+    client: httpx.Client, ran: Ran, ids: list[str], pseudonyms: Pseudonyms
+) -> None:
+    """Its arrivals go with the rest, sealed lines too; and nothing is kept of it again."""
+    id_ = ids[50]
+    client.post("/v1/events", json={"customer_id": id_, "events": [{**BOUGHT, "event_id": "shop-50"}]})
+    desk = Desk(ran.job.source, ran.workspace, pseudonyms, Audit(ran.workspace.home / "audit.jsonl", "eva"))
+    forget(desk, desk.person(id_), "asked for it", date(2026, 11, 30))
+    left = b"".join(path.read_bytes() for path in arrivals_path(ran.workspace).parent.iterdir())
+    assert b"shop-50" not in left and pseudonyms.of(id_).encode() not in left
+    answer = client.post("/v1/events", json={"customer_id": id_, "events": [BOUGHT]})
+    assert answer.status_code == 409 and client.post(f"/v1/score/{id_}").status_code == 404

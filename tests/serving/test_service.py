@@ -29,15 +29,15 @@ SENT = (
 )  # fmt: skip
 
 
-def start(ran: Ran, log: Path, source: str | None = None) -> Iterator[httpx.Client]:
-    """A server on a free port, ended by its own pid."""
+def start(ran: Ran, log: Path, source: str | None = None, more: Sequence[str] = ()) -> Iterator[httpx.Client]:
+    """A server on a free port, ended by its own pid; more: further words of its command."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "serving.cli", "serve", "--source", source or ran.job.source.name]
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [*command, "--home", str(ran.workspace.home), "--port", str(port)], stdout=output, stderr=output
+            [*command, "--home", str(ran.workspace.home), "--port", str(port), *more], stdout=output, stderr=output
         )
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
     try:
