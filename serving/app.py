@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache, partial
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from serving import batch_routes, credit_routes, history_routes, scheme_routes, score_routes
 from serving.bodies import NotJsonError
+from serving.documents import document_of
 from serving.guard import Guard
 from serving.keys import KeyRing
 from serving.logs import Log
@@ -21,7 +23,7 @@ from serving.meters import Meters
 from serving.problems import answer_problem
 from serving.records import version
 from serving.roles import guard_routes
-from serving.schema import ClassPlayOut, CustomerScore, Health, Problem, ReleaseOut, Text
+from serving.schema import ClassPlayOut, CustomerScore, Health, ReleaseOut, Text
 from serving.service import Live, Service
 from serving.settings import load_serving
 from serving.store.state import StoreError
@@ -129,12 +131,12 @@ def create_app(
         title="customer-scoring",
         description=f"Scores and classes of the customers of: {title}.",
         lifespan=lifespan,
-        responses={status: {"model": Problem} for status in (400, 401, 403, 404, 408, 413, 422, 429, 503)},
     )
     settings, meters = load_serving(), Meters()
     app.state.service, app.state.trouble = None, None
     app.state.limits, app.state.meters = settings.limits, meters
     _include(app)
+    app.openapi = lru_cache(1)(partial(document_of, app))  # type: ignore[method-assign]
     app.add_middleware(Guard, limits=settings.limits, keys=keys, log=log, meters=meters)
     return app
 

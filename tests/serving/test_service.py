@@ -41,7 +41,7 @@ def start(ran: Ran, log: Path, source: str | None = None, more: Sequence[str] = 
         )
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
     try:
-        for _ in range(600):
+        for _ in range(2_400):
             try:
                 if client.get("/readyz").status_code == 200:
                     break
