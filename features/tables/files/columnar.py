@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.tables.files.block import Block, check_names
+from features.tables.files.block import Block, DamagedError, check_names
 
 MOST_ROWS = 1 << 16
 """Rows in a block, however short they are."""
@@ -31,9 +31,12 @@ def parquet_blocks(path: Path, size: int) -> Iterator[Block]:
         done = 0
         for batch in file.iter_batches(batch_size=min(max(size // width, 1), MOST_ROWS)):
             cells = pa.table([_plain(column) for column in batch.columns], names=batch.schema.names)
+            cells.validate(full=True)  # a text that is no UTF-8 would end the process that reads it later
             numbers = pa.array(np.arange(done + 1, done + 1 + batch.num_rows))
             done += batch.num_rows
             yield Block(cells, numbers, (), done, total)
+        if done != total:
+            raise DamagedError(f"{done:,} rows, where the file says that it has {total:,}")
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -552,3 +552,13 @@ def test_real_files_of_other_formats_read_whole() -> None:
     assert (len(cdnow[0]), cdnow[1], cdnow[0][0]) == (69_659, [], (2, ("00001", "19970101", "1", "11.77")))
     retail = real_data("online_retail/online_retail.parquet") / "online_retail.parquet"
     assert sum(len(block.cells) for block in read_blocks(retail, Format(type="parquet"), 1 << 20)) == 541_909
+
+
+def test_a_parquet_file_with_a_damaged_text_is_refused(tmp_path: Path) -> None:
+    """One byte that makes a text no UTF-8, in a page without a checksum: Parquet itself does not notice."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": ["abc", "bcd", "cde"]}), path, compression="none", use_dictionary=False)
+    assert b"bcd" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"bcd", b"\xffcd", 1))
+    with pytest.raises(InputError, match="UTF8"):
+        list(read_blocks(path, Format(type="parquet"), 1000))
