@@ -138,7 +138,7 @@ def answers(ran: Ran, who: str, log: Path) -> dict[str, Any]:
     for path, methods in document_["paths"].items():
         if "get" in methods:
             answer = client.get(re.sub(r"{(\w+)(:path)?}", lambda m: values[m[1]], path))
-            found[path] = answer.status_code, answer.text
+            found[path] = answer.status_code, UNTOLD.sub("", answer.text) if path == "/metrics" else answer.text
     bare = {"customer_id": who, "as_of": "2026-11-01", "events": [EVENT]}
     suspicious = [{"ts": "2026-08-03T10:00:00", "kind": kind} for kind in CONFIDENTIAL_KINDS]
     found["score"] = client.post("/v1/score", json=bare).raise_for_status().json()
@@ -149,6 +149,8 @@ def answers(ran: Ran, who: str, log: Path) -> dict[str, Any]:
     return found
 
 
+UNTOLD = re.compile(r" \S+$", re.MULTILINE)
+"""How long answers took, at the end of each line of the meters."""
 EVENT = {"ts": "2026-07-03T10:00:00", "kind": "purchase", "ref": "1", "amount": 5_000}
 
 
