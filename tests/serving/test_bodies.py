@@ -31,16 +31,29 @@ def test_every_json_text_is_read(value: Any, indent: int | None, ascii_: bool) -
     assert decode_json(json.dumps(value, indent=indent, ensure_ascii=ascii_).encode()) == value
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b", 'q"', "\\", "é"]), values), max_size=5))
-def test_a_name_that_is_there_twice_is_found(pairs: list[tuple[str, Any]]) -> None:
-    """At any depth; and only then."""
-    body = "{" + ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs) + "}"
+blanks = st.sampled_from(["", "", " ", "\t", "\n", "\r", " \n "])
+names = st.sampled_from(["a", "b", 'q"', "\\", "é", ":", " :", ""])
+
+
+@given(st.lists(st.tuples(names, blanks, blanks, values), max_size=5))
+def test_a_name_that_is_there_twice_is_found(pairs: list[tuple[str, str, str, Any]]) -> None:
+    """At any depth, whatever blanks there are around its colon; and only then."""
+    said = [f"{json.dumps(name)}{before}:{after}{json.dumps(value)}" for name, before, after, value in pairs]
+    body = "{" + ",".join(said) + "}"
     text = f'{{"events": [{body}]}}'.encode()
-    if len({name for name, _ in pairs}) == len(pairs):
+    if len({name for name, *_ in pairs}) == len(pairs):
         decode_json(text)
     else:
         with pytest.raises(NotJsonError, match="a name once"):
             decode_json(text)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r", " \t "])
+def test_blanks_hide_no_name(blank: str) -> None:
+    """One name with a blank before its colon, and once without: nobody is scored under the second of two ids."""
+    for body in (f'{{"customer_id"{blank}: "x", "customer_id": "y"}}', f'{{"a": 1, "a"{blank}:2, "b": 3}}'):
+        with pytest.raises(NotJsonError, match="a name once"):
+            decode_json(body.encode())
 
 
 @pytest.mark.parametrize(
