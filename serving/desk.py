@@ -20,8 +20,8 @@ from features.tables.search import Searched, search
 from features.tables.sources import Source
 from features.tables.vault import Vault, open_vault
 from features.workspace import Workspace, clear_up, staged
-from serving.steps import Job
 from serving.settings import load_serving
+from serving.steps import Job
 from serving.store.place import Place
 from serving.store.publish import Standing, revise
 

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 PROGRAM = "redis-server"
-PASSWORD = "a-word-that-no-message-may-show"  # noqa: S105
+PASSWORD = "a-word-that-no-message-may-show"
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 START_SECONDS = 20
 

@@ -17,7 +17,6 @@ from features.stored import encode_event
 from serving.store.arrivals import Arrivals
 from serving.store.state import Arrival, StoreError
 
-
 EVENT = encode_event(Event(datetime(2026, 11, 1, tzinfo=UTC), "visit"), "UTC")
 
 
