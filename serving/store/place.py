@@ -33,13 +33,13 @@ class Place:
     address: str = field(default="", repr=False)
 
     def store(self, snapshot: str) -> Store:
-        """The states of a snapshot. InputError where they were never published there; StoreError where a Redis does
-        not answer."""
+        """The states of a snapshot. InputError where they were never published there, or a Redis does not answer."""
         if not self.address:
             path = self.workspace.needs(store_path(self.workspace, snapshot), "scoring classify")
             return SqliteStore(path, arrivals_path(self.workspace))
         store = RedisStore(Server(self.address, self.source), snapshot)
-        store.check()
+        with self._letters():
+            store.check()
         return store
 
     @contextlib.contextmanager

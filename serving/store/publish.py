@@ -85,8 +85,12 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, base: Snapshot, p
     """
     path, held = store_path(workspace, live.snapshot.id), standing(workspace)
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(f".{os.getpid()}.new")
-    new.unlink(missing_ok=True)
+    aside = (
+        workspace.home / f".publish.new-{os.getpid()}"
+    )  # whoever revises the store meanwhile puts another folder there
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(mode=0o700)
+    new = aside / path.name
     try:
         with contextlib.closing(sqlite3.connect(new)) as db, db:
             db.execute("PRAGMA journal_mode = OFF")
@@ -105,7 +109,7 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, base: Snapshot, p
                 revise(new, gone, now)
             new.replace(path)
     finally:
-        new.unlink(missing_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
     return path
 
 

@@ -45,6 +45,7 @@ local arrived = redis.call('HKEYS', root .. 'arrived:' .. id)
 local events = #arrived > 0 and redis.call('HGET', base .. 'c:' .. id, 'events')
 local said, decided = redis.call('HGET', root .. 'consents', asked), redis.call('HGET', root .. 'overrides', id)
 local forgotten = redis.call('SISMEMBER', root .. 'tombstones', ARGV[3])
+if id == asked and not said and not decided and forgotten == 0 and #arrived == 0 then return kept end
 return {id, kept, said, forgotten, decided, arrived, events}
 """
 )
@@ -68,14 +69,15 @@ class RedisStore:
 
     def find(self, pseudonym: str) -> State:
         """What is known of a customer."""
-        return _state(self._server.run(FIND, self.snapshot, pseudonym, tombstone(pseudonym)))
+        return _state(pseudonym, self._server.run(FIND, self.snapshot, pseudonym, tombstone(pseudonym)))
 
     def find_many(self, pseudonyms: Sequence[str]) -> list[State]:
         """The same of many, in their order."""
         found: list[State] = []
         for i in range(0, len(pseudonyms), AT_ONCE):
             calls = [(self.snapshot, each, tombstone(each)) for each in pseudonyms[i : i + AT_ONCE]]
-            found += map(_state, self._server.run_many(FIND, calls))
+            answers = self._server.run_many(FIND, calls)
+            found += [_state(call[1], answer) for call, answer in zip(calls, answers, strict=True)]
         return found
 
     def record(self, customer: str) -> bytes | None:
@@ -108,7 +110,10 @@ class RedisStore:
         self._server.close()
 
 
-def _state(found: Sequence[Any]) -> State:
+def _state(asked: str, found: Any) -> State:
+    """What `FIND` answers; of most customers `kept` is all there is to say."""
+    if found is None or isinstance(found, bytes):
+        found = asked.encode(), found, None, 0, None, (), None
     customer, kept, said, forgotten, overrides, arrived, events = found
     mine = _kept.decode(kept) if kept is not None else None
     known = {event.event_id for event in decode_events(events)} if events else set()

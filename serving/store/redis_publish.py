@@ -32,8 +32,11 @@ SECONDS = 30.0
 
 AT_ONCE = 500
 
-TABLES = {"customers": "kept", "records": "record", "histories": "events"}
-"""What a file has of a customer, table by table."""
+FIELDS = ("kept", "record", "events")
+ROWS = """
+SELECT id, kept, record, events FROM customers JOIN records USING (id) LEFT JOIN histories USING (id)
+UNION ALL SELECT id, NULL, NULL, events FROM histories WHERE id NOT IN (SELECT id FROM customers)
+"""
 
 FLIP = Script("""
 local root, generation, snapshot = KEYS[1], ARGV[1], ARGV[2]
@@ -53,10 +56,9 @@ def load(server: Server, path: Path, workspace: Workspace, progress: Progress = 
     """
     with contextlib.closing(open_file(path)) as file:
         generation = _begin(server)
-        total = sum(file.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in TABLES)
-        done = 0
+        done, total = 0, file.execute("SELECT count(*) FROM customers").fetchone()[0]
         for rows in _batches(_rows(file)):
-            progress("publish to Redis", done, total)
+            progress("publish to Redis", min(done, total), total)
             _put(server, generation, rows)
             done += len(rows)
         for merged in _batches(file.execute("SELECT id, survivor FROM aliases")):
@@ -94,8 +96,8 @@ def _begin(server: Server) -> str:
 
 
 def _rows(file: sqlite3.Connection) -> Iterator[tuple[str, dict[str, bytes]]]:
-    for table, field in TABLES.items():
-        yield from ((id_, {field: content}) for id_, content in file.execute(f"SELECT id, {field} FROM {table}"))
+    for id_, *contents in file.execute(ROWS):
+        yield id_, {field: content for field, content in zip(FIELDS, contents, strict=True) if content is not None}
 
 
 def _put(server: Server, generation: str, rows: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
