@@ -91,7 +91,7 @@ class Arrivals:
                 self._db = None
 
     def _found(self, where: str, values: tuple[str, ...]) -> list[Arrival]:
-        if not self.path.exists():
+        if self._db is None and not self.path.exists():
             return []
         with self._answering(), self._lock:
             rows = self._open().execute(f"SELECT {COLUMNS} FROM arrivals {where}", values)

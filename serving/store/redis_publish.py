@@ -101,7 +101,7 @@ def _rows(file: sqlite3.Connection) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 
 def _put(server: Server, generation: str, rows: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
-    with answering(), server.db.pipeline(transaction=False) as pipe:
+    with answering(), server.db.pipeline() as pipe:  # all at once, so that the server writes to its disk once
         pipe.expire(f"{server.root}{generation}:alive", ALIVE_SECONDS)
         for id_, fields in rows:
             pipe.hset(f"{server.root}{generation}:c:{id_}", mapping=fields)
