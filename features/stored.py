@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,6 +51,21 @@ def decode_events(content: bytes) -> Sequence[Event]:
     return _rows.decode(zlib.decompress(content))
 
 
+def without_partner(content: bytes, ids: Collection[str]) -> bytes | None:
+    """What `encode_event` wrote, without the partner, where that is one of `ids`; None where it is not."""
+    event = _row.decode(content)
+    return _encoder.encode(_nameless(event)) if event.counterparty in ids else None
+
+
+def without_partners(content: bytes, ids: Collection[str]) -> bytes | None:
+    """A history that `histories` gave, without those partners who are among `ids`; None where none is."""
+    plain = zlib.decompress(content)
+    if not any(id_.encode() in plain for id_ in ids):
+        return None
+    events = [_nameless(event) if event.counterparty in ids else event for event in _rows.decode(plain)]
+    return zlib.compress(_encoder.encode(events), FAST)
+
+
 def histories(tables: Path) -> Iterator[tuple[str, bytes]]:
     """Every customer who has events, and those events, in order of time, as bytes; a part of the base at a time.
 
@@ -89,3 +104,7 @@ def _grouped(source: str) -> str:
 
 def _aware(time: datetime | None, timezone: str) -> datetime | None:
     return time if time is None or time.tzinfo else time.replace(tzinfo=zone(timezone)).astimezone(UTC)
+
+
+def _nameless(event: _Row) -> _Row:
+    return msgspec.structs.replace(event, counterparty=None)

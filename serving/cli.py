@@ -29,6 +29,7 @@ from serving import (
     override_commands,
     playbook_commands,
     privacy_commands,
+    publish_commands,
     quarantine_commands,
     release_commands,
     report_commands,
@@ -77,6 +78,7 @@ app.add_typer(laundering_commands.app, name="laundering")
 laundering_model_commands.register(laundering_commands.app)
 history_commands.register(app)
 export_commands.register(app)
+publish_commands.register(app)
 serve_commands.register(app)
 
 

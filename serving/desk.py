@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,32 @@ from features.tables.search import Searched, search
 from features.tables.sources import Source
 from features.tables.vault import Vault, open_vault
 from features.workspace import Workspace, clear_up, staged
+from serving.settings import load_serving
 from serving.steps import Job
+from serving.store.place import Place
 from serving.store.publish import Standing, revise
 
 
 @dataclass(frozen=True)
 class Desk:
-    """A source, its workspace, the key of its pseudonyms, and the log of what is done here."""
+    """A source, its workspace, the key of its pseudonyms, the log of what is done here, and the address of a Redis that
+    is served from."""
 
     source: Source
     workspace: Workspace
     pseudonyms: Pseudonyms
     audit: Audit
+    redis: str = field(default="", repr=False)
 
     @property
     def vault(self) -> Vault:
         """What only this desk opens."""
         return open_vault(self.workspace.tables, self.pseudonyms)
+
+    @property
+    def place(self) -> Place:
+        """Where the online store lies that the service asks."""
+        return Place(self.workspace, self.source.name, self.redis)
 
     def person(self, raw_id: str) -> Person:
         """The person behind one of the company's ids, known or not."""
@@ -95,7 +104,8 @@ def open_desk(job: Job, by: str | None = None) -> Desk:
     pseudonyms, report = load_pseudonyms(), job.report()
     check_same_key(pseudonyms, report["key"], job.workspace.tables)
     _clear_up(job.workspace.home)
-    return Desk(job.source, job.workspace, pseudonyms, open_audit(job.workspace.home, by))
+    audit = open_audit(job.workspace.home, by)
+    return Desk(job.source, job.workspace, pseudonyms, audit, load_serving().store)
 
 
 def revise_stores(folder: Path, gone: frozenset[str], held: Standing) -> list[Rewritten]:

@@ -19,8 +19,8 @@ from features.tables.rewrite import Rewritten
 from features.tables.vault import open_vault
 from features.workspace import staged, write_json
 from serving.desk import Desk, check_reason, revise_stores
+from serving.intake import take_arrivals
 from serving.store.publish import standing
-from serving.store.sqlite import forget_arrivals
 from training import registry
 
 
@@ -53,14 +53,15 @@ def forget(desk: Desk, person: Person, reason: str, today: date) -> Forgotten:
     desk.audit.append("forget", person, reason, releases=releases, until=str(hold.until) if hold else None)
     _put_tombstones(desk, person)
     desk.discard_reports()
-    held = standing(desk.workspace).but(person.ids)
+    _forget_arrivals(desk, person)
+    held = standing(desk.workspace)
     files = desk.revise(
         person,
         reason,
         lambda folder: erase_rows(folder, person) + revise_stores(folder, person.ids, held),
     )
+    desk.place.revise(person.ids)
     files += _erase_tables(desk, person, reason, hold)
-    forget_arrivals(desk.workspace, person.ids)
     kept = _kept(person) if hold else ()
     after = desk.search(person, tuple(f"tables/vault/{name}" for name in kept))
     desk.audit.append("search", person, reason, files_searched=after.files, found=len(after.found))
@@ -107,6 +108,14 @@ def _erase_tables(desk: Desk, person: Person, reason: str, hold: Hold | None) ->
 def _kept(person: Person) -> tuple[str, ...]:
     """The entries of the vault that a hold keeps."""
     return (*restricted_entries(person), "holds/")
+
+
+def _forget_arrivals(desk: Desk, person: Person) -> None:
+    """What waits goes into the tables, which are erased last: an event of another may name the person."""
+    with desk.place.inboxes() as inboxes:
+        for inbox in inboxes:
+            take_arrivals(desk.source, desk.workspace, desk.pseudonyms, inbox)
+            inbox.forget(person.ids)
 
 
 def _put_tombstones(desk: Desk, person: Person) -> None:

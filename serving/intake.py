@@ -21,9 +21,7 @@ from features.tables.vault import open_vault, seal, unseal
 from features.tables.written import write_lines
 from features.workspace import Workspace
 from serving.service import Service
-from serving.store.arrivals import Arrivals
-from serving.store.sqlite import arrivals_path
-from serving.store.state import Arrival
+from serving.store.state import Arrival, Inbox
 
 AHEAD = timedelta(minutes=5)
 """Clocks differ; what lies further in the future has not happened."""
@@ -45,22 +43,20 @@ def arrivals_of(
     return [_arrival(service, raw_id, customer, event, now) for event in events]
 
 
-def take_arrivals(source: Source, workspace: Workspace, pseudonyms: Pseudonyms) -> Counts | None:
+def take_arrivals(source: Source, workspace: Workspace, pseudonyms: Pseudonyms, inbox: Inbox) -> Counts | None:
     """What arrived and was not taken in yet → the event table; what became of it. None: nothing waits, or there is no
     table yet."""
-    arrivals = Arrivals(arrivals_path(workspace))
-    waiting = arrivals.waiting()
+    waiting = inbox.waiting()
     if not waiting or not (workspace.tables / "report.json").exists():
         return None
     key, gone = open_vault(workspace.tables, pseudonyms).key, frozenset(forgotten(workspace.tables))
     lines: list[Line] = [
-        msgspec.json.decode(unseal(key, each.line, SEALED, arrivals.path))
+        msgspec.json.decode(unseal(key, each.line, SEALED, workspace.arrivals))
         for each in waiting
         if tombstone(each.customer) not in gone
     ]
     counts = write_lines(source, workspace, pseudonyms, lines) if lines else None
-    arrivals.taken(waiting)
-    arrivals.close()
+    inbox.taken(waiting)
     return counts
 
 

@@ -11,7 +11,6 @@ from serving.plays import open_plays
 from serving.scorer import Scorer
 from serving.service import Service
 from serving.steps import Job
-from serving.store.sqlite import SqliteStore, arrivals_path
 from training import registry
 
 
@@ -44,8 +43,8 @@ def open_service(job: Job, playbook: str | None = None) -> Service:
 
     playbook: a version, by default that in use. Raises InputError for what is missing, damaged or was changed.
     """
-    live, pseudonyms, path = job.live()
-    store = SqliteStore(path, arrivals_path(job.workspace))
+    live, pseudonyms = job.graded()
+    store = job.place.store(live.snapshot.id)
     scorer = Scorer(live, pseudonyms, read_categories(job.workspace.tables))
     scorer.warm()
     return Service(scorer, store, job.workspace, open_plays(job.workspace, live.scheme, playbook))

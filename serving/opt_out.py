@@ -59,6 +59,7 @@ def opt_out(desk: Desk, raw_id: str, objections: list[str], withdraw: bool, reas
         return files + revise_stores(folder, gone, held)
 
     desk.revise(person, reason, change)
+    desk.place.revise(gone)
 
 
 def _mark(folder: Path, person: Person, no_marketing: bool) -> list[Rewritten]:

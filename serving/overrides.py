@@ -83,6 +83,7 @@ def _decide(desk: Desk, person: Person, dimension: str, reason: str, acts: list[
     with staged(workspace.store, keep=True) as folder:
         files = revise_stores(folder, frozenset(), held)
         desk.log("revise", person, reason, workspace.store.name, files)
+    desk.place.revise()
 
 
 def _dimension(scheme: Scheme, wanted: Wanted) -> Dimension:

@@ -40,7 +40,7 @@ from features.tables.vault import Vault, open_vault
 from features.workspace import Workspace, read_json
 from serving.intake import take_arrivals
 from serving.reporting import report_month
-from serving.store.publish import publish as publish_states
+from serving.store.place import Place, place_of
 from serving.store.sqlite import store_path
 from training import registry
 from training.backtest import plan_cuts
@@ -84,7 +84,9 @@ class Job:
             simulate(raw, customers, breaks=SHARE)
             self.progress("simulate the company", 1, 1)
             afresh = True  # another number of customers is another company
-        take_arrivals(self.source, self.workspace, pseudonyms)
+        with self.place.inboxes() as inboxes:
+            for inbox in inboxes:
+                take_arrivals(self.source, self.workspace, pseudonyms, inbox)
         if raw is None:
             raise InputError("--raw", "nothing", f"the folder of the files of {self.source.name}")
         return read_tables(self.source, raw, self.workspace, pseudonyms, self.progress, afresh=afresh)
@@ -226,7 +228,7 @@ class Job:
         decisions = decisions_for(self.workspace, release, base)
         live, folder = grade(self.workspace, release, base, origin, decisions, self.progress)
         self.progress("classify", 1, 1)
-        publish_states(self.workspace, live, folder, base, self.progress)
+        self.place.publish(live, folder, base, self.progress)
         drift_report(self.workspace, release, base.as_of, folder, self.progress)
         return live, folder
 
@@ -266,7 +268,7 @@ class Job:
         if restate and done.written:
             audit = open_audit(self.workspace.home, None)
             audit.append("restate", None, restate, month=name, release=release.version)
-        publish_states(self.workspace, done.live, done.month.folder, bases.now, self.progress)
+        self.place.publish(done.live, done.month.folder, bases.now, self.progress)
         drift_report(self.workspace, release, as_of, done.month.folder, self.progress)
         report_month(self, done.month.name, live=done.live)
         return done
@@ -300,15 +302,25 @@ class Job:
             return None
         return registry.fetch(self.source.name, month.release)
 
+    @property
+    def place(self) -> Place:
+        """Where its online store lies."""
+        return place_of(self.workspace, self.source.name)
+
     def live(self) -> tuple[LiveSet, Pseudonyms, Path]:
-        """What the service serves: the champion, the newest snapshot it graded, and the store's file."""
+        """What the service serves: the champion and the newest snapshot it graded; and that one's file of the store."""
+        live, pseudonyms = self.graded()
+        path = store_path(self.workspace, live.snapshot.id)
+        return live, pseudonyms, self.workspace.needs(path, "scoring classify")
+
+    def graded(self) -> tuple[LiveSet, Pseudonyms]:
+        """The champion and the newest snapshot it graded."""
         release = registry.fetch(self.source.name)
         folder = newest_snapshot(self.workspace, release.version)
         live = load_live_set(folder, release)
         pseudonyms = load_pseudonyms()
         check_same_key(pseudonyms, live.snapshot.key, folder)
-        path = store_path(self.workspace, live.snapshot.id)
-        return live, pseudonyms, self.workspace.needs(path, "scoring classify")
+        return live, pseudonyms
 
     def report(self) -> dict[str, Any]:
         """What ingest noted of itself; InputError when the workspace is another source's."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from classification.decisions import add_acts
 from classification.reasons import SCHEMA as REASONS
 from classification.why import SCHEMA as CHANGES
+from features.stored import histories
 from features.tables.audit import Audit
 from features.tables.ingest import ingest
 from features.tables.ledger import Finding, Ledger
@@ -133,10 +133,12 @@ def _made_of_it(workspace: Workspace, ids: list[str]) -> None:
         with sqlite3.connect(workspace.store / f"s{day}.sqlite") as db:
             db.executescript(SCHEMA)
             record = json.dumps({"scores": {}, "classes": {}, "code": "AL"}).encode()
-            kept = msgspec.msgpack.encode(Kept(b"", {}, {}))
+            kept = msgspec.msgpack.encode(
+                Kept(np.arange(3.0).tobytes(), {"region": "north"}, {"value": ("B", "A", "held")})
+            )
             db.executemany("INSERT INTO customers VALUES (?, ?)", [(id_, kept) for id_ in ids])
             db.executemany("INSERT INTO records VALUES (?, ?)", [(id_, record) for id_ in ids])
-            db.executemany("INSERT INTO histories VALUES (?, ?)", [(id_, zlib.compress(b"[]")) for id_ in ids])
+            db.executemany("INSERT INTO histories VALUES (?, ?)", histories(workspace.tables))
             decided = [(id_, "value", "A", UNTIL.isoformat(), "eva", "a contract") for id_ in ids]
             db.executemany("INSERT INTO overrides VALUES (?, ?, ?, ?, ?, ?)", decided)
         db.close()

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 
+from features.stored import without_partner
 from serving.store.state import Arrival, StoreError
 
 FILE = "arrivals.sqlite"
@@ -24,6 +25,8 @@ CREATE TABLE IF NOT EXISTS arrivals (
     PRIMARY KEY (customer, event_id)
 ) WITHOUT ROWID
 """
+"""taken: 0 it waits, 1 the event table has it, 2 so has a state that was published since."""
+
 COLUMNS = "customer, event_id, at, event, line"
 INSERT = f"INSERT OR IGNORE INTO arrivals ({COLUMNS}) VALUES (?, ?, ?, ?, ?)"
 
@@ -37,13 +40,10 @@ class Arrivals:
 
     def add(self, arrivals: Sequence[Arrival]) -> int:
         """Keep them on the disk, all or none; how many were not there yet. StoreError where that cannot be done."""
-        with self._answering(), self._lock:
-            db = self._open()
-            with db:
-                db.execute("BEGIN IMMEDIATE")
-                before = db.total_changes
-                db.executemany(INSERT, map(_row, arrivals))
-                return db.total_changes - before
+        with self._answering(), self._lock, self._changing() as db:
+            before = db.total_changes
+            db.executemany(INSERT, map(_row, arrivals))
+            return db.total_changes - before
 
     def of(self, customers: Collection[str]) -> list[Arrival]:
         """The arrivals of some customers, in the order in which they came."""
@@ -56,28 +56,32 @@ class Arrivals:
 
     def taken(self, arrivals: Sequence[Arrival]) -> None:
         """Note that the event table has them, or never will."""
-        with self._answering(), self._lock, self._open() as db:
+        with self._answering(), self._lock, self._changing() as db:
             keys = [(each.customer, each.event_id) for each in arrivals]
-            db.executemany("UPDATE arrivals SET taken = 1 WHERE customer = ? AND event_id = ?", keys)
+            db.executemany("UPDATE arrivals SET taken = 1 WHERE customer = ? AND event_id = ? AND NOT taken", keys)
 
-    def prune(self, before: str) -> None:
-        """Let go of what the event table has and what came before an instant (ISO 8601, UTC): the states that were
-        published since have it, too."""
-        self._delete("taken AND at < ?", [(before,)])
+    def published(self) -> None:
+        """Note that a published state has what was taken, and let go of what the one before it had."""
+        if self.path.exists():
+            with self._answering(), self._lock, self._changing() as db:
+                db.execute("DELETE FROM arrivals WHERE taken = 2")
+                db.execute("UPDATE arrivals SET taken = 2 WHERE taken = 1")
 
     def forget(self, customers: Collection[str]) -> None:
-        """Let go of all that some customers have, so that no byte of it stays in the file."""
-        self._delete("customer = ?", [(customer,) for customer in customers])
-
-    def _delete(self, which: str, values: Sequence[tuple[str]]) -> None:
+        """Let go of all that some customers have, and of their names in what others have, so that no byte of them
+        stays in the file or its log."""
         if not self.path.exists():
             return
         with self._answering(), self._lock:
-            db = self._open()
-            with db:
-                db.executemany(f"DELETE FROM arrivals WHERE {which}", values)
+            with self._changing() as db:
+                db.executemany("DELETE FROM arrivals WHERE customer = ?", [(each,) for each in customers])
+                others = db.execute("SELECT event, customer, event_id FROM arrivals").fetchall()
+                named = [(new, *key) for event, *key in others if (new := without_partner(event, customers))]
+                db.executemany("UPDATE arrivals SET event = ?, line = '' WHERE customer = ? AND event_id = ?", named)
             db.execute("VACUUM")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreError("the events that arrived are being read, so that their log keeps what was removed")
 
     def close(self) -> None:
         """Let the file go."""
@@ -87,7 +91,7 @@ class Arrivals:
                 self._db = None
 
     def _found(self, where: str, values: tuple[str, ...]) -> list[Arrival]:
-        if not self.path.exists():
+        if self._db is None and not self.path.exists():
             return []
         with self._answering(), self._lock:
             rows = self._open().execute(f"SELECT {COLUMNS} FROM arrivals {where}", values)
@@ -103,6 +107,13 @@ class Arrivals:
             db.execute(SCHEMA)
             self._db = db
         return self._db
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """The file, alone with it; all of a change or nothing."""
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
 
     @contextlib.contextmanager
     def _answering(self) -> Iterator[None]:

@@ -6,9 +6,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -22,25 +21,24 @@ from classification.months import read_notes
 from classification.stability import OVERRIDE
 from features.population import POPULATION
 from features.progress import Progress, silent
-from features.stored import histories
+from features.stored import histories, without_partners
 from features.tables.consents import Consents, read_consents
 from features.tables.merges import read_merges
-from features.tables.person import forgotten
+from features.tables.person import forgotten, tombstone
 from features.tables.rewrite import Rewritten, digest
-from features.workspace import Workspace
+from features.workspace import Workspace, alone
 from serving.records import Records
-from serving.store.arrivals import Arrivals
-from serving.store.sqlite import SCHEMA, arrivals_path, open_file, store_path
+from serving.store.sqlite import SCHEMA, open_file, store_path
 from serving.store.state import Kept
 from training.recipes import OUTPUTS
 from training.snapshots import Snapshot
 
 BATCH = 50_000
-KEPT = timedelta(days=7)
-"""So long what arrived stays at hand for services that still have an older snapshot."""
-
 GONE = ("customers WHERE id", "records WHERE id", "histories WHERE id", "aliases WHERE id", "aliases WHERE survivor")
-KNOWN = "SELECT 1 FROM customers WHERE id = :id UNION ALL SELECT 1 FROM aliases WHERE :id IN (id, survivor)"
+KNOWN = """
+SELECT 1 FROM customers WHERE id = :id UNION ALL SELECT 1 FROM histories WHERE id = :id
+UNION ALL SELECT 1 FROM aliases WHERE :id IN (id, survivor)
+"""
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,30 @@ class Standing:
 
     def but(self, ids: frozenset[str]) -> Standing:
         """The same without some customers, of whom the tombstones stay."""
-        decided = tuple(each for each in self.overrides if each.customer_id not in ids)
-        return replace(self, consents=self.consents.but(ids), overrides=decided)
+        return replace(self.without_overrides(ids), consents=self.consents.but(ids))
+
+    def without_overrides(self, ids: Collection[str]) -> Standing:
+        """The same without what persons decided about some customers."""
+        return replace(self, overrides=tuple(each for each in self.overrides if each.customer_id not in ids))
 
 
 def standing(workspace: Workspace) -> Standing:
-    """What the workspace says now."""
-    return Standing(
-        read_consents(workspace.tables), tuple(overrides_by_id(workspace)), tuple(forgotten(workspace.tables))
-    )
+    """What the workspace says now; of those who were forgotten nothing but the tombstone, though they are still being
+    taken out of the tables."""
+    stones = tuple(forgotten(workspace.tables))
+    found = Standing(read_consents(workspace.tables), tuple(overrides_by_id(workspace)), stones)
+    consents, known = found.consents, frozenset(stones)
+    ids = {each.customer_id for each in found.overrides} | consents.no_profiling | consents.no_marketing
+    return found.but(frozenset(id_ for id_ in ids if tombstone(id_) in known)) if known else found
+
+
+def to_take_out(file: sqlite3.Connection, held: Standing) -> frozenset[str]:
+    """Whom a file knows and nobody may any more."""
+    stones, out = frozenset(held.tombstones), held.consents.no_profiling
+    if not stones and not out:
+        return frozenset()
+    ids = file.execute("SELECT id FROM customers UNION SELECT id FROM histories UNION SELECT id FROM aliases")
+    return frozenset(id_ for (id_,) in ids if id_ in out or (stones and tombstone(id_) in stones))
 
 
 def publish(workspace: Workspace, live: LiveSet, folder: Path, base: Snapshot, progress: Progress = silent) -> Path:
@@ -72,8 +85,12 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, base: Snapshot, p
     """
     path, held = store_path(workspace, live.snapshot.id), standing(workspace)
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(f".{os.getpid()}.new")
-    new.unlink(missing_ok=True)
+    aside = (
+        workspace.home / f".publish.new-{os.getpid()}"
+    )  # whoever revises the store meanwhile puts another folder there
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(mode=0o700)
+    new = aside / path.name
     try:
         with contextlib.closing(sqlite3.connect(new)) as db, db:
             db.execute("PRAGMA journal_mode = OFF")
@@ -85,12 +102,14 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, base: Snapshot, p
             db.executemany("INSERT INTO histories VALUES (?, ?)", told)
             db.executemany("INSERT INTO aliases VALUES (?, ?)", read_merges(workspace.tables).items())
             _put_standing(db, held)
-        new.replace(path)
+        with alone(workspace.home):  # so that nothing that was said meanwhile is lost
+            if (now := standing(workspace)) != held:
+                with contextlib.closing(open_file(new)) as db:
+                    gone = to_take_out(db, now)
+                revise(new, gone, now)
+            new.replace(path)
     finally:
-        new.unlink(missing_ok=True)
-    arrivals = Arrivals(arrivals_path(workspace))
-    arrivals.prune((datetime.now(UTC) - KEPT).isoformat())
-    arrivals.close()
+        shutil.rmtree(aside, ignore_errors=True)
     return path
 
 
@@ -153,18 +172,19 @@ def overrides_by_id(workspace: Workspace) -> list[Override]:
 
 def revise(path: Path, gone: frozenset[str], held: Standing) -> Rewritten | None:
     """Put a file in the place of a store that lacks what it had of `gone`, freed pages too, and knows what holds of
-    the others.
+    the others. Of those who were forgotten the histories of others lose the name, too.
 
     None, and the file is as it was, when it says so already.
     """
-    held = replace(held, overrides=tuple(each for each in held.overrides if each.customer_id not in gone))
+    held = held.without_overrides(gone)
     count = "SELECT count(*) FROM customers"
     with contextlib.closing(open_file(path)) as db:
         rows: int = db.execute(count).fetchone()[0]
         known = [id_ for id_ in gone if db.execute(KNOWN, {"id": id_}).fetchone()]
         said = [db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in ("consents", "overrides")]
         stones = [stone for (stone,) in db.execute("SELECT id FROM tombstones ORDER BY 1")]
-        if not known and said == [_objections(held), _decided(held)] and stones == sorted(held.tombstones):
+        named = _naming(db, frozenset(id_ for id_ in gone if tombstone(id_) in held.tombstones))
+        if not known and not named and said == [objections(held), decided(held)] and stones == sorted(held.tombstones):
             return None
     before = digest(path)
     new = path.with_suffix(f".{os.getpid()}.new")
@@ -175,6 +195,7 @@ def revise(path: Path, gone: frozenset[str], held: Standing) -> Rewritten | None
             db.execute("PRAGMA secure_delete = ON")
             for column in GONE:
                 db.executemany(f"DELETE FROM {column} = ?", [(id_,) for id_ in gone])
+            db.executemany("UPDATE histories SET events = ? WHERE id = ?", named)
             _put_standing(db, held)
             left: int = db.execute(count).fetchone()[0]
             db.execute("VACUUM")
@@ -184,19 +205,27 @@ def revise(path: Path, gone: frozenset[str], held: Standing) -> Rewritten | None
     return Rewritten(path.name, before, digest(path), rows, left)
 
 
+def _naming(db: sqlite3.Connection, ids: frozenset[str]) -> list[tuple[bytes, str]]:
+    """The histories that name some customers as partners, without those names; and whose they are."""
+    found = db.execute("SELECT id, events FROM histories") if ids else ()
+    return [(new, id_) for id_, events in found if (new := without_partners(events, ids)) is not None]
+
+
 def _put_standing(db: sqlite3.Connection, held: Standing) -> None:
     for table in ("consents", "overrides", "tombstones"):
         db.execute(f"DELETE FROM {table}")
-    db.executemany("INSERT INTO consents VALUES (?, ?, ?)", _objections(held))
-    db.executemany("INSERT INTO overrides VALUES (?, ?, ?, ?, ?, ?)", _decided(held))
+    db.executemany("INSERT INTO consents VALUES (?, ?, ?)", objections(held))
+    db.executemany("INSERT INTO overrides VALUES (?, ?, ?, ?, ?, ?)", decided(held))
     db.executemany("INSERT INTO tombstones VALUES (?)", [(stone,) for stone in held.tombstones])
 
 
-def _decided(held: Standing) -> list[tuple[str, ...]]:
+def decided(held: Standing) -> list[tuple[str, ...]]:
+    """A row for each override."""
     return [(o.customer_id, o.dimension, o.class_, o.until.isoformat(), o.by, o.reason) for o in held.overrides]
 
 
-def _objections(held: Standing) -> list[tuple[str, int, int]]:
+def objections(held: Standing) -> list[tuple[str, int, int]]:
+    """A row for each who objects: to profiling, to marketing."""
     consents = held.consents
     ids = sorted(consents.no_profiling | consents.no_marketing)
     return [(id_, int(id_ in consents.no_profiling), int(id_ in consents.no_marketing)) for id_ in ids]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -175,13 +175,6 @@ def store_path(workspace: Workspace, snapshot: str) -> Path:
 def arrivals_path(workspace: Workspace) -> Path:
     """The file of the events that arrived."""
     return workspace.arrivals / FILE
-
-
-def forget_arrivals(workspace: Workspace, customers: Collection[str]) -> None:
-    """Let go of every event that arrived of some customers, by pseudonym."""
-    arrivals = Arrivals(arrivals_path(workspace))
-    arrivals.forget(customers)
-    arrivals.close()
 
 
 _kept = msgspec.msgpack.Decoder(Kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -94,6 +94,40 @@ class Store(Protocol):
 
     def check(self) -> None:
         """Whether the store answers; StoreError where not."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Inbox(Protocol):
+    """Events that arrived and are not yet in the event table, and those that are since lately: a published state that
+    is still read may lack them. Every method raises StoreError where they cannot be kept or found."""
+
+    def add(self, arrivals: Sequence[Arrival]) -> int:
+        """Keep them, all or none, so that nothing is lost once this has returned; how many were not there yet."""
+        ...
+
+    def of(self, customers: Collection[str]) -> list[Arrival]:
+        """The arrivals of some customers, in the order in which they came."""
+        ...
+
+    def waiting(self) -> list[Arrival]:
+        """Those that the event table does not have yet, in the order in which they came."""
+        ...
+
+    def taken(self, arrivals: Sequence[Arrival]) -> None:
+        """Note that the event table has them, or never will."""
+        ...
+
+    def published(self) -> None:
+        """Note that a published state has what was taken, and let go of what the one before it had."""
+        ...
+
+    def forget(self, customers: Collection[str]) -> None:
+        """Let go of all that some customers have, and of their names in what others have, so that no byte of them
+        stays. What waits is to be taken before: the sealed lines of others that name them go, too."""
         ...
 
     def close(self) -> None:

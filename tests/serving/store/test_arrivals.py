@@ -7,16 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from features.online import Event
+from features.stored import encode_event
 from serving.store.arrivals import Arrivals
 from serving.store.state import Arrival, StoreError
 
+EVENT = encode_event(Event(datetime(2026, 11, 1, tzinfo=UTC), "visit"), "UTC")
+
 
 def arrival(i: int, customer: str = "c1") -> Arrival:
-    return Arrival(customer, f"e{i}", f"2026-11-01T10:00:{i % 60:02d}.{i:06d}+00:00", b"[]", b"sealed")
+    return Arrival(customer, f"e{i}", f"2026-11-01T10:00:{i % 60:02d}.{i:06d}+00:00", EVENT, b"sealed")
 
 
 def test_an_event_id_is_one_event(tmp_path: Path) -> None:
@@ -30,21 +35,10 @@ def test_an_event_id_is_one_event(tmp_path: Path) -> None:
     assert arrivals.of(["c2"]) == [arrival(2, "c2")]
 
 
-def test_what_the_table_has_is_let_go_of_later(tmp_path: Path) -> None:
-    """First it waits, then it is taken, then it is pruned; what waits is never pruned."""
-    arrivals = Arrivals(tmp_path / "arrivals.sqlite")
-    arrivals.add([arrival(1), arrival(2)])
-    arrivals.taken([arrival(1)])
-    assert [each.event_id for each in arrivals.waiting()] == ["e2"]
-    assert len(arrivals.of(["c1"])) == 2
-    arrivals.prune("2027-01-01")
-    assert [each.event_id for each in arrivals.of(["c1"])] == ["e2"]
-
-
 def test_of_a_forgotten_customer_no_byte_stays(tmp_path: Path) -> None:
     """Neither in the file nor in its log."""
     arrivals = Arrivals(tmp_path / "arrivals.sqlite")
-    arrivals.add([Arrival("c" * 32, "trace-1", "2026", b"[]", b"x"), arrival(1)])
+    arrivals.add([Arrival("c" * 32, "trace-1", "2026", EVENT, b"x"), arrival(1)])
     assert b"trace-1" in b"".join(path.read_bytes() for path in tmp_path.iterdir())
     arrivals.forget(["c" * 32])
     content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
