@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ask:
-    """A request: path, body, and a text that a right answer has in it."""
+    """A request: path, body, a text that a right answer has in it, and how many lines that has, 0 for any."""
 
     path: str
     body: bytes = b""
     has: bytes = b""
     kind: str = "application/json"
+    lines: int = 0
 
     @property
     def message(self) -> bytes:
@@ -53,7 +54,8 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ask: 
         body = await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r\n")[0]))
     else:
         body = await _chunks(reader)
-    if b" 200 " not in head.partition(b"\r\n")[0] + b" " or ask.has not in body:
+    right = head.startswith(b"http/1.1 200 ") and ask.has in body
+    if not right or (ask.lines and (body.count(b"\n") != ask.lines or body.count(ask.has) != ask.lines)):
         raise RuntimeError(f"{ask.path}: {head[:80]!r} {body[:200]!r}")
     return time.perf_counter() - begun
 

@@ -1,253 +1,202 @@
-"""Scores over HTTP: CPU per request beside peers that score the same models, and beside an echo of the same bytes.
+"""Scores over HTTP beside peers that score the same models: `python -m benchmarks.serving [--quick] [--json]`.
 
-All servers run on one core, the load comes from the other; they are asked in turn, and medians are compared. BentoML
-and LitServe are not measured yet.
+All servers run on one core, the load comes from the other; they are asked in turn, and medians of CPU are compared.
+`--quick` is a small run without the peers, to show that everything works.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
 import numpy as np
-import psutil
+from numpy.typing import NDArray
 
-from benchmarks import load
-from benchmarks.load import Ask
-from benchmarks.peers import serving_pyfunc
-from benchmarks.peers.serving_apps import ANSWER, MODELS
-from benchmarks.report import Target, run_targets, say
-from features.catalogue import NAMES
-from features.tables.sources import load_source
-from features.workspace import Workspace
-from serving.steps import Job
-from serving.store.sqlite import SqliteStore
+from benchmarks import load, serving_peers
+from benchmarks.report import RESULTS, Target, machine, markdown, run_targets, say
+from benchmarks.serving_company import BATCH, Company, company, company_of, forests_of, surroundings
+from benchmarks.serving_servers import LOAD_CORE, Server, Start
 from training.models.boosting import Forest
-from training.models.inputs import INPUTS
-from training.release import Release
+from training.models.inputs import inputs
+from training.rhythm import COLUMNS
 
-SERVER_CORE, LOAD_CORE = 0, 1
-CUSTOMERS = 2_000
-BATCH = 10_000
-KEY = "benchmarks only: thirty-two characters or more"
+CONNECTIONS = (1, 16)
+AT_LEAST = {"mlflow models serve": 25, "naive FastAPI": 30, "BentoML": 6, "LitServe": 3.5}
+"""So many times our CPU each is to take."""
+OURS, ECHO, EVENTS, MANY = "POST /v1/score/{id}", "echo", "200 raw events", "batch"
+FIRST_BATCHES = 2
+"""After so many batches the server holds what it needs for one."""
+Servers = Mapping[str, Server]
 
 
 @dataclass(frozen=True)
-class Server:
-    """A running server, its port, and what it is asked."""
+class Sizes:
+    """rounds: in which all are asked in turn; count: requests a round; batches: in a row, for the memory; runs: of the
+    tail, each with `tail` requests."""
 
-    name: str
-    process: psutil.Process
-    port: int
-    asks: Sequence[Ask]
+    customers: int
+    rounds: int
+    count: int
+    batches: int
+    runs: int
+    tail: int
 
-    def cpu(self, count: int, connections: int) -> float:
-        """CPU milliseconds per request of the server and all its processes."""
-        before = self._seconds()
-        load.run(self.port, self.asks, count, connections)
-        return 1000 * (self._seconds() - before) / count
 
-    def _seconds(self) -> float:
-        family = [self.process, *self.process.children(recursive=True)]
-        return sum(sum(each.cpu_times()[:2]) for each in family)
+FULL = Sizes(2_000, 5, 1_000, 10, 5, 2_000)
+QUICK = Sizes(600, 1, 100, 3, 1, 200)
 
 
 def measured(quick: bool) -> list[Target]:
-    """The targets of issue and README."""
-    with tempfile.TemporaryDirectory() as scratch, _surroundings(Path(scratch)):
-        job = _company(Path(scratch), 600 if quick else CUSTOMERS)
+    """All of it; in full size the page is written, too."""
+    sizes = QUICK if quick else FULL
+    with tempfile.TemporaryDirectory() as scratch, surroundings(Path(scratch)), contextlib.ExitStack() as stack:
+        sample = company_of(company(Path(scratch), sizes.customers))
+        parts = _parts(sample, quick)
         os.sched_setaffinity(0, {LOAD_CORE})
-        with contextlib.ExitStack() as stack:
-            servers = {each.name: each for each in _servers(job, Path(scratch), stack, quick)}
-            return _targets(job, servers, quick)
-
-
-def _targets(job: Job, servers: dict[str, Server], quick: bool) -> list[Target]:
-    rounds, count = (1, 100) if quick else (5, 1_000)
-    found = []
-    for connections in (1, 16):
-        said = _interleaved(servers, rounds, count, connections)
-        ours = said["ours"]
-        say(f"{connections} connections, CPU ms: " + ", ".join(f"{name} {ms:.2f}" for name, ms in said.items()))
-        for name, bound in (("mlflow models serve", 25), ("naive FastAPI", 30)):
-            if name in said:
-                found.append(Target(f"{name}, {connections} connections", f"≥{bound}", said[name] / ours, "times"))
-        found.append(Target(f"ours beside an echo, {connections} connections", "≤2.5", ours / said["echo"], "times"))
-        found.append(Target(f"200 raw events, {connections} connections", "≤1.5", said["200 raw events"], "ms CPU"))
-    rate = _batch_rate(servers["batch"], 1 if quick else 5) / _booster_rate(job.live()[0].release, job)
-    found.append(Target("batch of 10,000 beside Booster.predict alone", "≥4", rate, "times"))
-    found.append(Target("p99/p50 at half the load beside the echo's", "≤1.5", _tail(servers, quick), "times"))
+        servers = {each.name: each for each in _own(sample, Path(scratch), stack)}
+        alone = [*_batches(servers[MANY], sample, sizes), _tail(servers, sizes)]
+        if not quick:
+            servers |= {each.name: each for each in _peers(sample, Path(scratch), stack)}
+        taken = {connections: _interleaved(servers, sizes, connections) for connections in CONNECTIONS}
+        found = [target for each in CONNECTIONS for target in _targets(taken[each], each)] + alone + parts
+    if not quick:
+        (RESULTS / "serving.md").write_text(_page(found, taken) + "\n", encoding="utf-8")
     return found
 
 
-def _interleaved(servers: dict[str, Server], rounds: int, count: int, connections: int) -> dict[str, float]:
-    said: dict[str, list[float]] = {name: [] for name in servers if name != "batch"}
-    for _ in range(rounds):
+def _parts(company: Company, quick: bool) -> list[Target]:
+    """Without HTTP: scores and reasons by trees, and a whole release; as far as those parts are there."""
+    found: list[Target] = []
+    if find_spec("benchmarks.trees_part"):
+        found += import_module("benchmarks.trees_part").measured(quick)
+    if find_spec("benchmarks.scoring_part"):
+        rows = np.stack(list(company.rows.values()))
+        found += import_module("benchmarks.scoring_part").scoring(company.job.live()[0].release, rows, quick)[0]
+    return found
+
+
+def _own(company: Company, scratch: Path, stack: contextlib.ExitStack) -> Iterator[Server]:
+    home = str(company.job.workspace.home)
+    serve = [sys.executable, "-m", "serving.cli", "serve", "--source", "sample", "--home", home, "--port"]
+    ours = Start(OURS, serve, "/readyz", company.by_path).run(stack)
+    yield ours
+    yield replace(ours, name=EVENTS, asks=company.by_events)
+    yield replace(ours, name=MANY, asks=company.by_batch)
+    answer = httpx.post(f"http://127.0.0.1:{ours.port}{company.by_path[0].path}", timeout=10).raise_for_status().content
+    yield serving_peers.echo(company, answer, scratch).run(stack)
+
+
+def _peers(company: Company, scratch: Path, stack: contextlib.ExitStack) -> Iterator[Server]:
+    yield serving_peers.naive(company, scratch).run(stack)
+    yield serving_peers.mlflow(company, scratch).run(stack)
+    for start in serving_peers.frameworks(company):
+        yield start.run(stack)
+
+
+def _interleaved(servers: Servers, sizes: Sizes, connections: int) -> dict[str, float]:
+    """Server → CPU milliseconds per request, the median of the rounds."""
+    said: dict[str, list[float]] = {name: [] for name in servers if name != MANY}
+    for _ in range(sizes.rounds):
         for name, each in said.items():
-            slow = name in ("mlflow models serve", "naive FastAPI")
-            each.append(servers[name].cpu(max(connections, count // 10) if slow else count, connections))
-    return {name: statistics.median(each) for name, each in said.items()}
+            count = max(connections, sizes.count // 10) if servers[name].slow else sizes.count
+            each.append(servers[name].cpu(count, connections))
+    found = {name: statistics.median(each) for name, each in said.items()}
+    say(f"{connections} connections, CPU ms: " + ", ".join(f"{name} {ms:.2f}" for name, ms in found.items()))
+    return found
 
 
-def _tail(servers: dict[str, Server], quick: bool) -> float:
-    """The ratio of our p99/p50 to the echo's, each at half of its highest rate; median of the runs."""
-    count, runs = (200, 1) if quick else (2_000, 5)
-    ratios: dict[str, list[float]] = {"ours": [], "echo": []}
-    for _ in range(runs):
-        for name, found in ratios.items():
-            server = servers[name]
-            begun = time.perf_counter()
-            load.run(server.port, server.asks, count, 16)
-            most = count / (time.perf_counter() - begun)
-            took = np.array(load.run(server.port, server.asks, count, 16, most / 2))
-            found.append(float(np.quantile(took, 0.99) / np.quantile(took, 0.5)))
-    return statistics.median(ratios["ours"]) / statistics.median(ratios["echo"])
+def _targets(taken: Mapping[str, float], connections: int) -> list[Target]:
+    many = "1 connection" if connections == 1 else f"{connections} connections"
+    return [
+        *(
+            Target(f"{name}, {many}", f"≥{bound}", taken[name] / taken[OURS], "times")
+            for name, bound in AT_LEAST.items()
+            if name in taken
+        ),
+        Target(f"ours beside an echo, {many}", "≤2.5", taken[OURS] / taken[ECHO], "times"),
+        Target(f"200 raw events, {many}", "≤1.5", taken[EVENTS], "ms CPU"),
+    ]
 
 
-def _batch_rate(server: Server, runs: int) -> float:
-    """Customers per second of CPU."""
-    return statistics.median(1000 * BATCH / server.cpu(1, 1) for _ in range(runs))
+def _batches(server: Server, company: Company, sizes: Sizes) -> list[Target]:
+    """How fast a batch of stored customers is, and what the server holds after some."""
+    forests = list(forests_of(company.job.live()[0].release))
+    table = _table(company)
+    rates, alone, held = [], [], []
+    for _ in range(sizes.batches):
+        rates.append(1000 * BATCH / server.cpu(1, 1))
+        held.append(server.memory())
+        alone.append(_booster_rate(forests, table))
+    say("MiB after each batch: " + ", ".join(f"{each:.0f}" for each in held))
+    say(f"customers a CPU second: {statistics.median(rates):,.0f}, boosters {statistics.median(alone):,.0f}")
+    times = statistics.median(rates) / statistics.median(alone)
+    grown = held[-1] - held[FIRST_BATCHES - 1]
+    return [
+        Target(f"batch of {BATCH:,} beside Booster.predict alone", "≥4", times, "times"),
+        Target(f"memory, batch {FIRST_BATCHES} to {sizes.batches}", "≤8", grown, "MiB"),
+    ]
 
 
-def _booster_rate(release: Release, job: Job) -> float:
-    """Customers per second of CPU whom LightGBM alone gives the raw scores of all models, in one thread."""
-    forests = list(_forests(release))
-    table = np.random.default_rng(7).normal(size=(BATCH, len(INPUTS)))
+def _table(company: Company) -> NDArray[np.float64]:
+    """What the models see of a batch; what the BTYD models say of it is drawn."""
+    rows = np.stack(list(company.rows.values()))[np.arange(BATCH) % len(company.rows)]
+    return inputs(rows, np.random.default_rng(7).lognormal(size=(BATCH, len(COLUMNS))))
+
+
+def _booster_rate(forests: Sequence[Forest], table: NDArray[np.float64]) -> float:
+    """Customers per CPU second whom LightGBM alone gives the raw scores of all models, in one thread."""
     begun = time.process_time()
     for forest in forests:
         forest.booster.predict(table, raw_score=True, num_threads=1)
-    return BATCH / (time.process_time() - begun)
+    return len(table) / (time.process_time() - begun)
 
 
-def _forests(part: object) -> Iterator[Forest]:
-    """Every forest in a model, whatever it is made of."""
-    if isinstance(part, Forest):
-        yield part
-    elif isinstance(part, dict):
-        for each in part.values():
-            yield from _forests(each)
-    elif isinstance(part, tuple):
-        for each in part:
-            yield from _forests(each)
-    elif hasattr(part, "__dataclass_fields__"):
-        for name in part.__dataclass_fields__:
-            yield from _forests(getattr(part, name))
+def _tail(servers: Servers, sizes: Sizes) -> Target:
+    """p99/p50 of both at half of their highest rates, each the median of the runs."""
+    ratios: dict[str, list[float]] = {OURS: [], ECHO: []}
+    for _ in range(sizes.runs):
+        for name, found in ratios.items():
+            server = servers[name]
+            begun = time.perf_counter()
+            load.run(server.port, server.asks, sizes.tail, 16)
+            most = sizes.tail / (time.perf_counter() - begun)
+            took = np.array(load.run(server.port, server.asks, sizes.tail, 16, most / 2))
+            found.append(float(np.quantile(took, 0.99) / np.quantile(took, 0.5)))
+    said = {name: statistics.median(each) for name, each in ratios.items()}
+    say(f"p99/p50: ours {said[OURS]:.2f}, echo {said[ECHO]:.2f}")
+    return Target("p99/p50 at half the load beside the echo's", "≤1.5", said[OURS] / said[ECHO], "times")
 
 
-def _company(scratch: Path, customers: int) -> Job:
-    say("the sample company")
-    job = Job(load_source("sample"), Workspace(scratch / "home"))
-    job.ingest(customers)
-    job.features()
-    job.train()
-    job.promote(job.evaluate()[0], approve="the benchmark")
-    job.classify()
-    return job
-
-
-def _servers(job: Job, scratch: Path, stack: contextlib.ExitStack, quick: bool) -> Iterator[Server]:
-    live, pseudonyms, path = job.live()
-    store = SqliteStore(path)
-    people = (job.workspace.simulated / "customers.csv").read_text().splitlines()[1:]
-    known = {line.partition(",")[0]: store.find(pseudonyms.of(line.partition(",")[0])) for line in people}
-    known = {id_: state for id_, state in known.items() if state.row is not None and not state.no_profiling}
-    ids = list(known)[:500]
-    by_id = [Ask(f"/v1/score/{id_}", has=b'"classes"') for id_ in ids]
-
-    def start(name: str, command: Sequence[str], asks: Sequence[Ask], ready: str) -> Server:
-        return _start(stack, name, [sys.executable, "-m", *command], asks, ready)
-
-    serve = ["serving.cli", "serve", "--source", "sample", "--home", str(job.workspace.home), "--port"]
-    ours = start("ours", serve, by_id, "/readyz")
-    yield ours
-    events = [{"ts": f"2026-{1 + i % 9:02d}-{1 + i % 28:02d}T10:15:00", "kind": "purchase", "ref": f"R{i // 3}",
-               "amount": 1000 + i, "item": f"PA{i % 30:02d}", "channel": "web"} for i in range(200)]  # fmt: skip
-    body = json.dumps({"customer_id": "new", "as_of": "2026-11-01", "events": events}).encode()
-    yield Server("200 raw events", ours.process, ours.port, [Ask("/v1/score", body, b'"classes"')])
-    lines = "\n".join(json.dumps({"customer_id": list(known)[i % len(known)]}) for i in range(BATCH)).encode()
-    yield Server("batch", ours.process, ours.port, [Ask("/v1/score/batch", lines, b'"classes"')])
-    answer = scratch / "answer"
-    answer.write_bytes(_post(f"http://127.0.0.1:{ours.port}/v1/score/{ids[0]}"))
-    os.environ[ANSWER] = str(answer)
-    yield start("echo", ["benchmarks.peers.serving_apps", "echo"], by_id, "/docs")
-    if quick:
-        return
-    release = job.workspace.training / "release"
-    rows = [_as_json(state.row) for state in known.values() if state.row is not None][:200]
-    for task in live.release.models:
-        serving_pyfunc.save(release, scratch / "tasks" / task, task)
-    os.environ[MODELS] = str(scratch / "tasks")
-    asks = [Ask("/score", json.dumps(dict(zip(NAMES, row, strict=True))).encode(), b"churn") for row in rows]
-    yield start("naive FastAPI", ["benchmarks.peers.serving_apps", "naive"], asks, "/docs")
-    serving_pyfunc.save(release, scratch / "all")
-    split = [{"dataframe_split": {"columns": list(NAMES), "data": [row]}} for row in rows]
-    asks = [Ask("/invocations", json.dumps(each).encode(), b"predictions") for each in split]
-    command = ["mlflow", "models", "serve", "-m", str(scratch / "all"), "--env-manager", "local", "-p"]
-    yield start("mlflow models serve", command, asks, "/ping")
-
-
-def _start(stack: contextlib.ExitStack, name: str, command: list[str], asks: Sequence[Ask], ready: str) -> Server:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    say(f"start {name}")
-    log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 the stack closes it
-    pin: Callable[[], None] = lambda: os.sched_setaffinity(0, {SERVER_CORE})  # noqa: E731 runs in the child
-    process = subprocess.Popen([*command, str(port)], stdout=log, stderr=log, preexec_fn=pin, start_new_session=True)
-    stack.callback(_stop, process)
-    for _ in range(600):
-        with contextlib.suppress(httpx.TransportError):
-            httpx.get(f"http://127.0.0.1:{port}{ready}", timeout=5)
-            break
-        if process.poll() is not None:
-            log.seek(0)
-            raise RuntimeError(f"{name} ended: {log.read()[-2000:]!r}")
-        time.sleep(0.2)
-    server = Server(name, psutil.Process(process.pid), port, asks)
-    load.run(port, asks, 20, 2)
-    return server
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.terminate()
-        for each in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.terminate()
-    process.wait(40)
-
-
-def _post(url: str) -> bytes:
-    return httpx.post(url, timeout=10).raise_for_status().content
-
-
-def _as_json(row: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in row]
-
-
-@contextlib.contextmanager
-def _surroundings(scratch: Path) -> Iterator[None]:
-    """A key and a registry of the benchmark's own."""
-    own = {"CUSTOMER_SCORING_KEY": KEY, "MLFLOW_TRACKING_URI": f"sqlite:///{scratch / 'mlflow.db'}"}
-    before = dict(os.environ)
-    os.environ.update(own)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _page(found: list[Target], taken: Mapping[int, Mapping[str, float]]) -> str:
+    rows: list[dict[str, object]] = [
+        {
+            "target": each.name,
+            "promised": f"{each.target} {each.unit}",
+            "measured": each.measured,
+            "": "holds" if each.holds else "**missed**",
+        }
+        for each in found
+    ]
+    cpu: list[dict[str, object]] = [
+        {"server": name} | {f"{each} at once": taken[each][name] for each in CONNECTIONS} for name in taken[1]
+    ]
+    about = machine(["fastapi", "uvicorn", "mlflow", "lightgbm", "numba"])
+    said = (
+        "`make bench-serving`: servers on one core, the load from the other, asked in turn. BentoML and LitServe run "
+        "our scorer on the same stored customers and answer the same record; MLflow's server and the naive one take "
+        "ready feature rows and answer scores only."
+    )
+    return "\n\n".join([f"# Serving\n\n{said}\n\n{about}", markdown(rows), "## CPU ms per request", markdown(cpu)])
 
 
 if __name__ == "__main__":

@@ -80,3 +80,13 @@ def test_the_benchmarks_of_the_month_print_a_line_per_target(name: str, lines: i
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [list(line) for line in found] == lines * [["name", "target", "measured", "unit", "holds"]]
+
+
+@pytest.mark.long
+def test_the_serving_benchmark_prints_a_line_per_target() -> None:
+    """`--quick --json`: JSON lines and nothing else; every answer that was measured was a right one."""
+    call = [sys.executable, "-m", "benchmarks.serving", "--quick", "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) >= 7 and {tuple(line) for line in lines} == {("name", "target", "measured", "unit", "holds")}
