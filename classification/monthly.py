@@ -47,6 +47,20 @@ def month_end(name: str) -> date:
     return (first + timedelta(days=32)).replace(day=1)
 
 
+def covered_month(name: str | None, end: date) -> tuple[str, date]:
+    """A month, by default the last before `end`, the day after the last of the data; and the day after its own last.
+
+    Raises InputError for one that the data do not cover whole.
+    """
+    last = end.replace(day=1) - timedelta(days=1)
+    as_of = month_end(name or f"{last:%Y-%m}")
+    if as_of > end:
+        raise InputError(
+            "--month", f"'{name}', but the data end on {end - timedelta(days=1)}", f"a month up to {last:%Y-%m}"
+        )
+    return f"{as_of - timedelta(days=1):%Y-%m}", as_of
+
+
 def reclassify(
     workspace: Workspace,
     name: str,

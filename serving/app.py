@@ -73,19 +73,21 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz", response_model=Health, summary="Whether it can answer")
 def readyz(request: Request, live: Live) -> JSONResponse:
     """200 once the models are loaded and warm, and while the store answers; 503 else."""
-    meters: Meters = request.app.state.meters
-    meters.store.set(0)
     live.store.check()
-    meters.store.set(1)
     trouble: Trouble | None = request.app.state.trouble
     stale = {"stale": trouble.since.isoformat(timespec="seconds")} if trouble else {}
     return JSONResponse({"status": "ready", "live": version(live.scorer.live)} | stale)
 
 
 @router.get("/metrics", response_class=Response, summary="What Prometheus reads")
-def metrics(request: Request) -> Response:
-    """Latencies by route, answers by class, what is live and since when."""
+def metrics(request: Request, live: Live) -> Response:
+    """Latencies by route, answers by class, what is live and since when, whether the store answers."""
     meters: Meters = request.app.state.meters
+    try:
+        live.store.check()
+        meters.store.set(1)
+    except StoreError:
+        meters.store.set(0)
     return Response(meters.page(), media_type=meters.content_type)
 
 

@@ -25,7 +25,7 @@ class _Batch(Direct, LastSegment):
 
 
 router = APIRouter(route_class=_Batch)
-LINES = {"schema": {"type": "string", "description": "a JSON object a line: serving.batch.Line"}}
+LINES = {"schema": {"type": "string", "description": "a JSON object a line: a `CustomerLine` or a `ScoreRequest`"}}
 
 
 @router.post(

@@ -38,8 +38,8 @@ def decode_json(body: bytes) -> Any:
         names = _names([found], 0)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NotJsonError("JSON in UTF-8, without NaN or numbers that are out of range") from None
-    # Without a backslash no text has a quote in it, and without a blank before a colon every name ends in `":`: of these
-    # there are then as many as names, or more, and more wherever a name is there twice.
+    # Without a backslash no text has a quote in it, and without a blank before a colon every name ends in `":`: there
+    # are then as many of these as names, and more where a name is there twice.
     if b"\\" in body or any(blank in body for blank in BLANK_BEFORE_COLON) or body.count(b'":') != names:
         json.loads(body, object_pairs_hook=_once)
     return found

@@ -131,15 +131,17 @@ class Guard:
         """`receive`, which gives no more of a body, and waits no longer for it, than the limits say."""
         if b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0":
             return receive
-        read, until = 0, asyncio.get_running_loop().time() + self.limits.body_seconds
+        read, left = 0, float(self.limits.body_seconds)
 
         async def limited() -> Message:
-            nonlocal read
+            nonlocal read, left
+            begun = time.perf_counter()
             try:
-                async with asyncio.timeout_at(until if read >= 0 else None):
+                async with asyncio.timeout(left if read >= 0 else None):
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, "The body took too long to come", CLOSE) from None
+            left -= time.perf_counter() - begun  # only waiting counts: a batch is read as fast as it is answered
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
                 if read > self.limits.body_bytes:

@@ -13,7 +13,7 @@ from features.tables.audit import open_audit
 from features.tables.sources import load_source
 from features.workspace import Workspace
 from serving.keys import ROLES, add_key, keys_path, read_keys, revoke_key
-from serving.options import HomeOption, SourceOption, as_day, out
+from serving.options import HomeOption, SourceOption, as_day, out, workspace_of
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -63,4 +63,4 @@ def revoke(
 
 
 def _workspace(source: str, home: Path | None) -> Workspace:
-    return Workspace(home or Path("data") / load_source(source).name)
+    return workspace_of(load_source(source).name, home)

@@ -23,7 +23,8 @@ from features.workspace import Workspace, alone, read_json, write_json
 
 Role = Literal["score", "read", "aml", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""score: ask for scores and send events; read: ask about graded customers, the scheme and plays; aml: what is known of
+"""score: ask for scores and send events; read: ask about graded customers, the scheme and plays, and note
+what persons decided about credit; aml: what is known of
 suspected laundering; admin: metrics."""
 
 PREFIX = "cs"

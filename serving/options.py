@@ -94,6 +94,11 @@ def as_classes(given: list[str] | None, scheme: Scheme, option: str) -> dict[str
     return found
 
 
+def workspace_of(source: str, home: Path | None) -> Workspace:
+    """The workspace of a source, by its name."""
+    return Workspace(home or Path("data") / source)
+
+
 @contextmanager
 def open_job(
     source: str, home: Path | None, raw: Path | None = None, scheme: str | None = None, horizon: int | None = None
@@ -102,7 +107,7 @@ def open_job(
     described = load_source(source)
     from serving.steps import Job
 
-    workspace = Workspace(home or Path("data") / described.name)
+    workspace = workspace_of(described.name, home)
     with progress_bars() as progress:
         yield Job(described, workspace, raw, scheme, progress, horizon)
 

@@ -6,13 +6,12 @@ import ipaddress
 import os
 import socket
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from features.errors import InputError
-from serving.options import HomeOption, HostOption, PlaybookOption, PortOption, SourceOption, err, out
+from serving.options import HomeOption, HostOption, PlaybookOption, PortOption, SourceOption, err, out, workspace_of
 
 if TYPE_CHECKING:
     import uvicorn
@@ -55,8 +54,7 @@ def serve(
     from serving.settings import load_serving
     from serving.worker import Served, application
 
-    described = load_source(source)
-    there = home or Path("data") / described.name
+    there = workspace_of(load_source(source).name, home).home
     asked = keys == "required" or (keys == "auto" and not _loopback(host))
     served = Served(source, str(there), playbook, asked, log, watch or load_serving().watch_seconds)
     ready = application(served)  # what is missing is said here, once

@@ -11,7 +11,7 @@ from classification.challenge import SETTINGS_TAG, Challenge, challenge
 from classification.comparison import Bases
 from classification.decisions import decisions_for
 from classification.grade import FACTS, TRAIT_NAMES, LiveSet, Scored
-from classification.monthly import MonthlyRun, month_end
+from classification.monthly import MonthlyRun, covered_month
 from classification.monthly import reclassify as grade_month
 from classification.months import Month, month_before
 from classification.past import VALUE_DIMENSION, past_standings
@@ -242,7 +242,7 @@ class Job:
         what computes and scores the base, with the same result.
         """
         report = self.report()
-        name, as_of = self._month(month, data_end(report))
+        name, as_of = covered_month(month, data_end(report))
         release = registry.fetch(self.source.name, version)
         company = Company.from_json(report["company"])
         before = month_before(self.workspace, as_of)
@@ -283,16 +283,6 @@ class Job:
 
         with spark_session() as session:
             return grade_base(session, self.workspace, release, origin, dates, self.progress)
-
-    def _month(self, name: str | None, end: date) -> tuple[str, date]:
-        """A month and the day after its last; InputError for one that the data do not cover whole."""
-        last = end.replace(day=1) - timedelta(days=1)
-        as_of = month_end(name or f"{last:%Y-%m}")
-        if as_of > end:
-            raise InputError(
-                "--month", f"'{name}', but the data end on {end - timedelta(days=1)}", f"a month up to {last:%Y-%m}"
-            )
-        return f"{as_of - timedelta(days=1):%Y-%m}", as_of
 
     def _release_of(self, month: Month | None, release: Release) -> Release | None:
         """The release that graded a month, None where it is not at hand or looks at other features."""

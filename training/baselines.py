@@ -12,8 +12,8 @@ from features.catalogue import POSITION
 from training.btyd import MODELS
 from training.models.alone import BtydAmount, BtydSilence
 from training.models.cells import fit_cells
-from training.models.inputs import Examples, log_plus
-from training.models.linear import columns_of, fit_logistic, fit_platt
+from training.models.inputs import Examples
+from training.models.linear import LINEAR, columns_of, fit_logistic, fit_platt
 from training.models.rungs import Question
 from training.recipes import CHURN, Recipe
 from training.rhythm import Rhythm, fit_rhythm
@@ -64,5 +64,5 @@ def rivals(
 
 def _of_recency(train: Array, label: Array, rows: Array) -> Array:
     """P(label) from days since the last purchase alone."""
-    train_days, days = (log_plus(table[:, POSITION["recency_days"]]) for table in (train, rows))
+    train_days, days = (columns_of(table)[:, LINEAR.index("recency_days")] for table in (train, rows))
     return np.asarray(expit(fit_platt(train_days, label).log_odds(days)))

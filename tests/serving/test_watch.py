@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -146,7 +147,7 @@ def test_whatever_fails_the_watch_goes_on() -> None:
     watch = Watch(look, lambda: pytest.fail("never"), lambda service: None, told.append, 0.01, None)
     watch.start()
     while len(told) < 3:
-        pass
+        time.sleep(0.01)
     watch.stop()
     assert told[-1] is not None and told[-1].what == "ZeroDivisionError"
 

@@ -13,6 +13,7 @@ from tests.training.bases import KINDS, base
 from training.plots import segment_profile
 from training.segments import SPACES, SegmentModel, choose, described, fit_segments, segmented, stability
 from training.segments.choice import COUNTS, SMALLEST, STABLE, TOLERANCE
+from training.segments.spaces import coordinates
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +46,12 @@ def test_who_never_bought_is_in_no_segment(rows: np.ndarray, model: SegmentModel
 
 
 def test_one_customer_and_many_have_the_same_segment(rows: np.ndarray, model: SegmentModel) -> None:
-    """Coordinates of one row are those of the whole base, to the last bit."""
-    whole = np.column_stack(model.standardised(rows))
+    """Coordinates of one row are those of the whole base, to the last bit; and so is each segment."""
+    whole = np.column_stack(coordinates(rows, model.space))
     for i in range(0, len(rows), 97):
-        assert np.column_stack(model.standardised(rows[i : i + 1])).tobytes() == whole[i : i + 1].tobytes()
-        assert model.predict(rows[i : i + 1]).tobytes() == model.predict(rows)[i : i + 1].tobytes()
+        assert np.column_stack(coordinates(rows[i : i + 1], model.space)).tobytes() == whole[i : i + 1].tobytes()
+    alone = np.concatenate([model.predict(row[None, :]) for row in rows])
+    assert np.array_equal(alone, model.predict(rows), equal_nan=True)
 
 
 def test_the_order_of_the_rows_changes_nothing(rows: np.ndarray) -> None:

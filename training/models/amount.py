@@ -62,33 +62,27 @@ class AmountModel:
     def score(self, rows: Array, horizon_days: int) -> Array:
         """The additive score by which customers are ranked, shape (n,); the prediction is an increasing function."""
         expected = self.rhythm.columns(rows, horizon_days)
-        table, out = inputs(rows, expected), np.empty(len(rows))
-        tweedie, buys, amount = (self.forests[name].score(table) for name in ("tweedie", "buys", "amount"))
-        low, high = self.top
-        _blend(tweedie, buys, amount, expected[:, COLUMNS.index(f"btyd_{self.of}")], self.unit, low, high, out)
-        return out
+        return np.asarray(self._blended(inputs(rows, expected), expected)[0])
 
     def explain(self, rows: Array, horizon_days: int) -> Contributions:
         """Of the rank score, a logarithm of amounts; what is usual counts as 0."""
         expected = self.rhythm.columns(rows, horizon_days)
-        table, log_btyd = inputs(rows, expected), self._log_btyd(expected)
-        own = self._own(log_btyd)
+        table = inputs(rows, expected)
+        score, log_btyd, own = self._blended(table, expected)
         values, base = np.zeros(table.shape), 0.0
         for name, forest in self.forests.items():
             found, start = forest.contributions(table)
             values, base = values + WEIGHTS[name] * found, base + WEIGHTS[name] * start
         values = values * (1 - own)[:, None]
         values[:, PLACE[f"btyd_{self.of}"]] += ((1 - own) * WEIGHTS["btyd"] + own) * log_btyd - own * base
-        return Contributions(INPUTS, table, values, base, self.score(rows, horizon_days), MOVES[self.of])
+        return Contributions(INPUTS, table, values, base, score, MOVES[self.of])
 
-    def _log_btyd(self, expected: Array) -> Array:
-        column = expected[:, COLUMNS.index(f"btyd_{self.of}")]
-        return np.asarray(np.log(np.maximum(column, 0.0) / self.unit + FLOOR))
-
-    def _own(self, log_btyd: Array) -> Array:
-        """How far BTYD alone decides, from 0 below `top` to 1 above it."""
-        low, high = self.top
-        return np.clip((log_btyd - low) / max(high - low, 1e-9), 0.0, 1.0)
+    def _blended(self, table: Array, expected: Array) -> Array:
+        """Score, BTYD's logarithm, and how far BTYD alone decides, from 0 below `top` to 1 above it; shape (3, n)."""
+        tweedie, buys, amount = (self.forests[name].score(table) for name in ("tweedie", "buys", "amount"))
+        (low, high), out = self.top, np.empty((3, len(table)))
+        _blend(tweedie, buys, amount, expected[:, COLUMNS.index(f"btyd_{self.of}")], self.unit, low, high, out)
+        return out
 
     def save(self, folder: Path) -> None:
         """A file per forest and model.json."""
@@ -115,11 +109,11 @@ def _blend(
     tweedie: Array, buys: Array, amount: Array, btyd: Array, unit: float, low: float, high: float, out: Array
 ) -> None:
     """The weighted mean of the logarithms, and more and more BTYD's own between the bounds of the top."""
-    for i in range(len(out)):
+    for i in range(out.shape[1]):
         log_btyd = log((btyd[i] if btyd[i] > 0.0 else 0.0) / unit + FLOOR)
         own = min(max((log_btyd - low) / max(high - low, 1e-9), 0.0), 1.0)
         total = W_BTYD * log_btyd + W_TWEEDIE * tweedie[i] + W_BUYS * buys[i] + W_AMOUNT * amount[i]
-        out[i] = (1.0 - own) * total + own * log_btyd
+        out[0, i], out[1, i], out[2, i] = (1.0 - own) * total + own * log_btyd, log_btyd, own
 
 
 def fit_amount(

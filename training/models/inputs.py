@@ -103,8 +103,3 @@ def _fill(rows: Array, expected: Array, hidden: NDArray[np.int64], table: Array)
             table[i, FEATURES + RATIOS + j] = expected[i, j]
         for j in hidden:
             table[i, j] = np.nan
-
-
-def log_plus(column: Array) -> Array:
-    """log(1 + x); null and what is below 0 count as 0."""
-    return np.asarray(np.log1p(np.maximum(np.nan_to_num(column), 0.0)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import log1p
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,12 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import POSITION
 from features.workspace import read_json, write_json
 from training.segments.names import Word
-from training.segments.spaces import units_of
+from training.segments.spaces import bought, fill_coordinates, places_of
 
 Array = NDArray[np.float64]
 
-ORDER_DAYS = POSITION["order_days"]
 FURTHEST = 3.0
 """Standard deviations from the mean beyond which all are equally far: a handful of oddities is no segment."""
 
@@ -60,8 +57,9 @@ class SegmentModel:
 
     def predict(self, rows: Array, horizon_days: int = 0) -> Array:
         """Number of the segment, shape (n,); NaN for customers who never bought. rows (n, features)."""
-        number = np.full(len(rows), np.nan)
-        _nearest(*self._arrays, rows, number)
+        own, number = np.empty((len(self.space), len(rows))), np.full(len(rows), np.nan)
+        fill_coordinates(rows, *self._places, own)
+        _nearest(*self._arrays, bought(rows), own, number)
         return number
 
     def name_of(self, number: float) -> str | None:
@@ -86,39 +84,32 @@ class SegmentModel:
         )
 
     @cached_property
-    def _arrays(self) -> tuple[NDArray[np.int64], Array, Array, Array, Array, Array]:
-        """Places of the features and what a month or a unit of each is; centre, scale, centres and numbers."""
-        places = np.array([POSITION[name] for name in self.space], np.int64)
+    def _places(self) -> tuple[NDArray[np.int64], Array]:
+        return places_of(self.space)
+
+    @cached_property
+    def _arrays(self) -> tuple[Array, Array, Array, Array]:
+        """Centre, scale, centres and numbers."""
         centres = np.array(self.centres, float).reshape(len(self.numbers), len(self.space))
-        numbers = np.array(self.numbers, float)
-        return places, units_of(self.space), np.array(self.centre), np.array(self.scale), centres, numbers
+        return np.array(self.centre), np.array(self.scale), centres, np.array(self.numbers, float)
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
 def _nearest(
-    places: NDArray[np.int64],
-    units: Array,
-    centre: Array,
-    scale: Array,
-    centres: Array,
-    numbers: Array,
-    rows: Array,
-    out: Array,
+    centre: Array, scale: Array, centres: Array, numbers: Array, known: NDArray[np.bool_], own: Array, out: Array
 ) -> None:
-    """The number of the nearest centre, of two as near the lower; NaN stays for who never bought."""
-    own = np.empty(len(places))
-    for i in range(len(rows)):
-        if not rows[i, ORDER_DAYS] > 0.0:
+    """The number of the nearest centre, of two as near the lower; NaN stays for who never bought. own (space, n):
+    coordinates, which are standardised here."""
+    for i in range(len(out)):
+        if not known[i]:
             continue
-        for j in range(len(places)):
-            x = rows[i, places[j]]
-            coordinate = log1p((x if x > 0.0 else 0.0) / units[j])
-            own[j] = min(max((coordinate - centre[j]) / scale[j], -FURTHEST), FURTHEST)
         best = np.inf
+        for j in range(len(centre)):
+            own[j, i] = min(max((own[j, i] - centre[j]) / scale[j], -FURTHEST), FURTHEST)
         for k in range(len(numbers)):
             distance = 0.0
-            for j in range(len(places)):
-                distance += (own[j] - centres[k, j]) ** 2
+            for j in range(len(centre)):
+                distance += (own[j, i] - centres[k, j]) ** 2
             if distance < best:
                 best, out[i] = distance, numbers[k]
 

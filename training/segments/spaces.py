@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log1p
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,15 +77,24 @@ def spaces_for(rows: Array) -> tuple[Space, ...]:
 
 def coordinates(rows: Array, features: Sequence[str]) -> list[Array]:
     """Per feature log(1 + x), days in months, shape (n,); null and less than nothing count as 0."""
-    return [
-        np.log1p(np.maximum(np.nan_to_num(rows[:, POSITION[name]]), 0.0) / unit)
-        for name, unit in zip(features, units_of(features), strict=True)
-    ]
+    out = np.empty((len(features), len(rows)))
+    fill_coordinates(rows, *places_of(features), out)
+    return list(out)
 
 
-def units_of(features: Sequence[str]) -> Array:
-    """What a feature is divided by before its logarithm: days count in months; shape (features,)."""
-    return np.array([MONTH_DAYS if _in_days(name) else 1.0 for name in features])
+def places_of(features: Sequence[str]) -> tuple[NDArray[np.int64], Array]:
+    """Where features stand in a row, and what each is divided by before its logarithm: days count in months."""
+    places = np.array([POSITION[name] for name in features], np.int64)
+    return places, np.array([MONTH_DAYS if _in_days(name) else 1.0 for name in features])
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def fill_coordinates(rows: Array, places: NDArray[np.int64], units: Array, out: Array) -> None:
+    """rows (n, features) → out (places, n)."""
+    for j in range(len(places)):
+        for i in range(len(rows)):
+            x = rows[i, places[j]]
+            out[j, i] = log1p((x if x > 0.0 else 0.0) / units[j])
 
 
 def told(rows: Array, number: Array) -> float:
