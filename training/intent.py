@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,26 +79,27 @@ class IntentModel:
         is as likely as not.
         """
         within = self._within(rows)
-        number = 1.0 + sum((each < 0.5).astype(float) for each in within)
-        number = np.where(np.isnan(within[0]), np.nan, number)
-        chances = [within[0], *(later - sooner for sooner, later in itertools.pairwise(within))]
-        return (number, *chances, 1.0 - within[-1])
+        out = np.empty((len(within) + 2, len(rows)))
+        _answer(within, out)
+        return tuple(out)
 
     def explain(self, rows: Array, horizon_days: int = 0) -> Contributions:
         """Of the log-odds of a purchase within the shortest horizon; rows of customers who have bought."""
         found = self.models[0].explain(rows, self.horizons[0])
         return found.turned(f"the probability to buy within {self.horizons[0]} days")
 
-    def _within(self, rows: Array) -> list[Array]:
-        """P(purchase) within each horizon, never falling."""
+    def _within(self, rows: Array) -> Array:
+        """P(purchase) within each horizon, never falling; shape (horizons, n)."""
         bought = rows[:, POSITION["order_days"]] > 0
-        everybody, found = bool(bought.all()), list[Array]()
+        everybody, within = bool(bought.all()), np.empty((len(self.horizons), len(rows)))
         for i, (model, days) in enumerate(zip(self.models, self.horizons, strict=True)):
-            chance = 1.0 - model.predict(rows, days) if everybody else self.leads.within(rows, i)
-            if not everybody and bought.any():
-                chance[bought] = 1.0 - model.predict(rows[bought], days)
-            found.append(np.fmax(chance, found[-1]) if found else chance)
-        return found
+            if everybody:
+                within[i] = 1.0 - model.predict(rows, days)
+                continue
+            within[i] = self.leads.within(rows, i)
+            if bought.any():
+                within[i, bought] = 1.0 - model.predict(rows[bought], days)
+        return np.fmax.accumulate(within)
 
     def save(self, folder: Path) -> None:
         """A folder per horizon, and model.json."""
@@ -114,3 +115,16 @@ class IntentModel:
         models = tuple(load_model(folder / f"{days}d") for days in found["horizons"])
         rates = tuple(tuple(each) for each in found["leads"]["rates"])
         return IntentModel(models, tuple(found["horizons"]), LeadRule(rates))
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _answer(within: Array, out: Array) -> None:
+    """The class by number, the chance of each horizon, and that of none; NaN where nothing is known."""
+    horizons = len(within)
+    for i in range(out.shape[1]):
+        number = 1.0
+        for h in range(horizons):
+            number += within[h, i] < 0.5
+            out[1 + h, i] = within[h, i] - within[h - 1, i] if h else within[h, i]
+        out[0, i] = within[0, i] if np.isnan(within[0, i]) else number
+        out[1 + horizons, i] = 1.0 - within[horizons - 1, i]

@@ -60,7 +60,7 @@ class Release:
         return {output: np.concatenate([part[output] for part in parts]) for output in OUTPUTS}
 
     def _score(self, rows: Array) -> dict[str, Array]:
-        scores = {output: np.full(len(rows), np.nan) for output in OUTPUTS}
+        scores: dict[str, Array] = {}
         groups: dict[str, tuple[NDArray[np.bool_], Array]] = {}
         for name, model in self.models.items():
             recipe = BY_NAME[name]
@@ -69,9 +69,11 @@ class Release:
                 groups[recipe.asked] = mask, rows if mask.all() else rows[mask]
             mask, mine = groups[recipe.asked]
             if len(mine):
-                for output, answer in zip(recipe.outputs, self._answers(name, model, mine), strict=True):
-                    scores[output][mask] = answer
-        return scores
+                answers = self._answers(name, model, mine)
+                spread = answers if mine is rows else [_spread(answer, mask) for answer in answers]
+                scores |= zip(recipe.outputs, spread, strict=True)
+        nothing = np.full(len(rows), np.nan)
+        return {output: scores.get(output, nothing) for output in OUTPUTS}
 
     def _answers(self, name: str, model: TaskModel, rows: Array) -> tuple[Array, ...]:
         if isinstance(model, IntentModel):
@@ -95,6 +97,13 @@ class Release:
         if golden is not None:
             write_golden(folder, golden, self.score(golden))
         write_manifest(folder)
+
+
+def _spread(answer: Array, mask: NDArray[np.bool_]) -> Array:
+    """The answers (m,) for the rows of `mask` (n,), NaN for the others; shape (n,)."""
+    found = np.full(len(mask), np.nan)
+    found[mask] = answer
+    return found
 
 
 def load_release(folder: Path, digest: str, version: int = 0, name: str = "") -> Release:
