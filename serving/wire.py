@@ -15,7 +15,7 @@ import msgspec
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from features.online import Event
+from features.online import FIELDS, Event
 from features.tables.events import KINDS
 from features.tables.privacy import BLANKS
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
@@ -32,6 +32,8 @@ from serving.schema import (
 
 KNOWN_KINDS = frozenset(KINDS)
 SIGNS = {"purchase": 1, "return": -1}
+TIMES = ("ts", "due_day", "known_at", "known_until")
+TEXTS = ("event_id", "ref", "item", "channel", "counterparty", "country", "code")
 M = TypeVar("M", bound=BaseModel)
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_TEXT)]
@@ -89,26 +91,22 @@ def read_asked(said: Any, schema: type[ScoreRequest] | type[EventsRequest]) -> A
 
 
 def _fits(request: Asked) -> bool:
-    """What the types do not say: years, kinds, signs, and that no text has blanks around it."""
-    events, as_of = request.events, request.as_of
-    if as_of is not None and not FIRST_YEAR <= as_of.year <= LAST_YEAR:
+    """What the types do not say: kinds, signs, years, and that no text has blanks around it."""
+    columns = dict(zip(FIELDS, zip(*map(msgspec.structs.astuple, request.events), strict=True), strict=False))
+    kinds, amounts = columns.get("kind", ()), columns.get("amount", ())
+    if not KNOWN_KINDS.issuperset(kinds) or not all(map(_signed, kinds, amounts)):
         return False
-    if not {event.kind for event in events} <= KNOWN_KINDS or not all(map(_right, events)):
+    times = {request.as_of}.union(*(columns.get(name, ()) for name in TIMES)) - {None}
+    if not all(FIRST_YEAR <= year <= LAST_YEAR for year in {time.year for time in times if time is not None}):
         return False
     texts = {request.customer_id, *request.attributes, *request.attributes.values()}
-    for event in events:
-        texts.update((event.event_id, event.ref, event.item, event.channel, event.counterparty))
-        texts.update((event.country, event.code))
-    texts.discard(None)
+    texts = texts.union(*(columns.get(name, ()) for name in TEXTS)) - {None}
     return all(text[0] not in BLANKS and text[-1] not in BLANKS for text in texts if text is not None)
 
 
-def _right(event: Event) -> bool:
-    """Whether its times can be meant, and its amount has the sign of its kind."""
-    if event.amount is not None and event.kind in SIGNS and event.amount * SIGNS[event.kind] < 0:
-        return False
-    times = (event.ts, event.due_day, event.known_at, event.known_until)
-    return all(time is None or FIRST_YEAR <= time.year <= LAST_YEAR for time in times)
+def _signed(kind: str, amount: int | None) -> bool:
+    """Whether the amount has the sign of its kind."""
+    return amount is None or amount * SIGNS.get(kind, 0) >= 0
 
 
 def _judged(said: Any, schema: type[ScoreRequest] | type[EventsRequest]) -> Asked:

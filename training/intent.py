@@ -70,7 +70,7 @@ class IntentModel:
 
     def predict(self, rows: Array, horizon_days: int = 0) -> Array:
         """P(purchase within the shortest horizon), shape (n,); NaN for leads when too few were seen."""
-        return self._within(rows)[0]
+        return np.asarray(self._within(rows)[0])
 
     def answers(self, rows: Array) -> tuple[Array, ...]:
         """The class by number, then the chance of each: interested, hesitant, not now, never; shape (n,) each.
@@ -99,7 +99,7 @@ class IntentModel:
             within[i] = self.leads.within(rows, i)
             if bought.any():
                 within[i, bought] = 1.0 - model.predict(rows[bought], days)
-        return np.fmax.accumulate(within)
+        return np.asarray(np.fmax.accumulate(within))
 
     def save(self, folder: Path) -> None:
         """A folder per horizon, and model.json."""
