@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from features.errors import InputError
 from training.models.boosting import Forest
-from training.trees import MANY, check_parity, edge_rows, parse_shares, parse_trees, score_trees, share_out
+from training.trees import (
+    MANY,
+    check_parity,
+    edge_rows,
+    parse_shares,
+    parse_trees,
+    score,
+    score_trees,
+    share,
+    share_out,
+)
 from training.trees.parse import MOST_LEAVES
 
 Array = NDArray[np.float64]
@@ -229,6 +239,21 @@ def test_ways_of_many_inputs_are_explained() -> None:
     assert shares is not None and shares.points.max() > 8
     wanted = np.asarray(booster.predict(x[:300], pred_contrib=True))
     assert np.abs(share_out(shares, x[:300]) - wanted[:, :-1]).max() <= 1e-9 * label.max()
+
+
+def test_warm_up_of_one_row_and_of_many_compiles_every_loop() -> None:
+    """MANY is more than any loop takes one by one."""
+    assert max(score.FEW, share.FEW) < MANY
+    shares = parse_shares(fitted("stumps").model_to_string())
+    assert shares is not None
+    for rows in (np.zeros((1, INPUTS)), np.zeros((MANY, INPUTS))):
+        score_trees(shares.trees, rows)
+        share_out(shares, rows)
+    loops = (score._score, score._score_few, share._share, share._share_few)
+    compiled = [len(loop.signatures) for loop in loops]
+    score_trees(shares.trees, np.zeros((5_000, INPUTS)))
+    share_out(shares, np.zeros((share.FEW, INPUTS)))
+    assert all(compiled) and compiled == [len(loop.signatures) for loop in loops]
 
 
 def test_rows_of_another_width_are_refused() -> None:
