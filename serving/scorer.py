@@ -18,6 +18,7 @@ from features.tables.privacy import Pseudonyms
 from features.traits import traits_of
 from serving.records import Records
 from training.release import contributions
+from training.trees import MANY
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,12 @@ class Scorer:
         return msgspec.structs.replace(event, counterparty=self.pseudonyms.of(event.counterparty))
 
     def warm(self) -> None:
-        """Answer once, so that everything is compiled and loaded before the first request."""
+        """Answer once for one customer and once for many, so that everything is compiled and loaded before the first
+        request."""
         events = [Event(datetime(2020, 1, day, tzinfo=UTC), "purchase", amount=100, item="x") for day in (1, 9, 20)]
         row, _ = self.features("warm", events, date(2020, 2, 1))
         self.live.grade_one(row, {})
-        self.live.grade(row[None, :])
-        for task in self.live.release.models:
-            contributions(self.live.release, task, row[None, :])
+        for rows in (row[None, :], np.tile(row, (MANY, 1))):
+            self.live.grade(rows)
+            for task in self.live.release.models:
+                contributions(self.live.release, task, rows)

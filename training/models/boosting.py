@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from training.models.inputs import INPUTS
 from training.recipes import Boosting
-from training.trees import Shares, Trees, parse_shares, parse_trees, score_trees, share_out
+from training.trees import (
+    Shares,
+    Trees,
+    check_parity,
+    edge_rows,
+    parse_shares,
+    parse_trees,
+    score_trees,
+    share_out,
+)
 
 Array = NDArray[np.float64]
 
@@ -38,17 +47,18 @@ class Forest:
     @cached_property
     def trees(self) -> Trees | None:
         """The booster's trees as the compiled loop takes them; None where it cannot."""
-        return parse_trees(self.booster.model_to_string())
+        found = self.__dict__.get("shares")
+        return found.trees if found is not None else parse_trees(self.booster.model_to_string())
 
     @cached_property
     def shares(self) -> Shares | None:
-        """What the trees add for every pattern of their tests; None where they are too large for that."""
+        """What explains the trees; None where the compiled loop cannot."""
         return parse_shares(self.booster.model_to_string())
 
     def contributions(self, table: Array) -> tuple[Array, float]:
         """Exact TreeSHAP (Lundberg et al. 2020) of the raw score: (n, inputs), and the base they are added to."""
         if self.shares is not None:
-            return share_out(self.shares, table), self.shares.base
+            return share_out(self.shares, table), float(self.shares.base[0])
         found = np.asarray(self.booster.predict(table, pred_contrib=True, num_threads=_threads(table)))
         return found[:, :-1], float(found[0, -1]) if len(found) else 0.0
 
@@ -58,8 +68,11 @@ class Forest:
 
     @staticmethod
     def load(file: Path) -> Forest:
-        """What `save` wrote."""
-        return Forest(lgb.Booster(model_file=str(file)))
+        """What `save` wrote. Raises InputError where our loops answer otherwise than LightGBM (`check_parity`)."""
+        forest = Forest(lgb.Booster(model_file=str(file)))
+        if forest.shares is not None:
+            check_parity(forest.booster, forest.shares, edge_rows(forest.shares.trees), "/".join(file.parts[-2:]))
+        return forest
 
 
 def fit_forest(

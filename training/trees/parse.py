@@ -1,131 +1,150 @@
-"""The text of a LightGBM model → flat arrays that the compiled loop scores rows by.
+"""The trees of a LightGBM model → flat arrays that the compiled loops score rows by.
 
-A tree becomes a list of tests, in any order: the leaves are numbered from left to right, a bit each, and a test that
-fails takes away the leaves to the left of its node. What is left of them begins with the row's own leaf (Lucchese et
-al. 2015, QuickScorer, section 3).
+A small tree becomes a list of tests, in any order: the leaves are numbered from left to right, a bit each, and a test
+that fails takes away the leaves to the left of its node. What is left of them begins with the row's own leaf (Lucchese
+et al. 2015, QuickScorer, section 3). A tree of more than MOST_LEAVES leaves is walked.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-NULL_AS_ZERO, NULL_LEFT, NULL_RIGHT, ZERO_LEFT, ZERO_RIGHT = range(5)
-"""What a node does with null: take it for 0; send it left, or right; send it and 0 left, or right."""
+from training.trees.see import CATEGORY, FIRST_SET, SET_BOUND, rule_of
+from training.trees.text import Ints, Model, Tree, read_model
 
 MOST_LEAVES = 64
-DEFAULT_LEFT, MISSING_SHIFT, ZERO_IS_NULL, NULL_IS_NULL = 2, 2, 1, 2
-"""Bits of LightGBM's `decision_type`, and what the part above MISSING_SHIFT means."""
+Places = NDArray[np.uint32]
+Begins = NDArray[np.uint64]
+"""Unsigned, or the loops would look at each use whether it is counted from the end."""
 
 
 @dataclass(frozen=True)
 class Trees:
     """All trees of a booster, one after the other.
 
-    columns (c, 2): a feature and what its nodes do with null; starts (t + 1,): where a tree's tests begin; leaves (t,):
-    where its leaves begin. Per test: its column, the threshold, and the leaves that stay when it fails. values: of the
-    leaves.
+    inputs, outputs: how many; the t-th tree adds to output t % outputs.
+    columns (c, 2): an input and how nodes see it; a set of categories is a column of its own. ends, words: the sets.
+    starts (t + 1,): where a tree's nodes begin; leaves (t + 1,): where its leaves begin; steps (t,): how many lead to
+    the furthest leaf of a large tree, 0 for a small one.
+    Per node: its column, its threshold, its children (nodes of the tree; leaves are counted on after them), and in a
+    small tree the leaves that stay when the test fails. values: of the leaves, in each tree from left to right.
     """
 
-    columns: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    leaves: NDArray[np.int64]
-    column: NDArray[np.int64]
+    inputs: int
+    outputs: int
+    columns: Ints
+    ends: Ints
+    words: NDArray[np.uint32]
+    starts: Begins
+    leaves: Begins
+    steps: Ints
+    column: Places
     threshold: NDArray[np.float64]
+    left: Places
+    right: Places
     stays: NDArray[np.uint64]
     values: NDArray[np.float64]
 
+    @property
+    def seen(self) -> tuple[Ints, Ints, NDArray[np.uint32]]:
+        """How rows are seen, as the compiled loops take it."""
+        return self.columns, self.ends, self.words
+
 
 def parse_trees(text: str) -> Trees | None:
-    """The trees of a model in LightGBM's text format, of one output; None for what the compiled loop cannot score:
-    linear trees, categorical splits, several outputs, averaged outputs, trees of more than MOST_LEAVES leaves."""
-    said, trees = _pairs(_split(text)[0]), blocks_of(text)
-    if said.get("num_tree_per_iteration", "1") != "1" or "average_output" in said or any(map(_strange, trees)):
-        return None
-    columns: dict[tuple[int, int], int] = {}
-    tests = [test for tree in trees for test in _tests(tree, columns)]
-    sizes = [int(tree["num_leaves"]) for tree in trees]
+    """The trees of a model in LightGBM's text format; None for what the compiled loops cannot score (`read_model`)."""
+    model = read_model(text)
+    return None if model is None else trees_of(model)
+
+
+def trees_of(model: Model) -> Trees:
+    """The flat arrays."""
+    columns, flat = _Columns(), [_Flat(tree) for tree in model.trees]
+    asked = [columns.of(tree, node) for tree in model.trees for node in range(len(tree.left))]
     return Trees(
-        np.array(list(columns), np.int64).reshape(-1, 2),
-        np.cumsum([0, *(size - 1 for size in sizes)], dtype=np.int64),
-        np.cumsum([0, *sizes[:-1]], dtype=np.int64),
-        np.array([column for column, _, _ in tests], np.int64),
-        np.array([threshold for _, threshold, _ in tests], np.float64),
-        np.array([stays for _, _, stays in tests], np.uint64),
-        np.array([value for tree in trees for value in _values(tree)], np.float64),
+        model.inputs,
+        model.outputs,
+        np.array(list(columns.places), np.int64).reshape(-1, 2),
+        np.cumsum([0, *map(len, columns.sets)], dtype=np.int64),
+        np.array([word for each in columns.sets for word in each], np.uint32),
+        np.cumsum([0, *(len(tree.left) for tree in model.trees)], dtype=np.uint64),
+        np.cumsum([0, *(len(tree.values) for tree in model.trees)], dtype=np.uint64),
+        np.array([each.steps() for each in flat], np.int64),
+        np.array([column for column, _ in asked], np.uint32),
+        np.array([threshold for _, threshold in asked], np.float64),
+        joined([each.renumbered(each.tree.left) for each in flat], np.uint32),
+        joined([each.renumbered(each.tree.right) for each in flat], np.uint32),
+        np.array([stays for each in flat for stays in each.stays()], np.uint64),
+        joined([each.sorted(each.tree.values) for each in flat], np.float64),
     )
 
 
-def blocks_of(text: str) -> list[Mapping[str, str]]:
-    """What a model says of each tree."""
-    return [_pairs(block) for block in _split(text)[1:]]
+def joined(parts: list[NDArray[Any]], kind: type) -> NDArray[Any]:
+    """One after the other; there may be none."""
+    return np.concatenate([np.empty(0, kind), *parts]).astype(kind)
 
 
-def numbers_of(tree: Mapping[str, str], key: str) -> NDArray[np.int64]:
-    """A list of whole numbers of a tree; empty where it does not say."""
-    return np.array(tree.get(key, "").split(), np.int64)
+class _Columns:
+    """What the nodes ask, each kind of question once: (input, rule) → its column; the sets of categories."""
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[int, int], int] = {}
+        self.sets: dict[tuple[int, ...], int] = {}
+
+    def of(self, tree: Tree, node: int) -> tuple[int, float]:
+        """The column and the threshold of a node."""
+        decision, threshold = int(tree.decisions[node]), float(tree.thresholds[node])
+        rule = rule_of(decision)
+        if decision & CATEGORY:
+            begin, end = tree.ends[int(threshold)], tree.ends[int(threshold) + 1]
+            mine = tuple(tree.words[begin:end].tolist())
+            rule, threshold = FIRST_SET + self.sets.setdefault(mine, len(self.sets)), SET_BOUND
+        return self.places.setdefault((int(tree.inputs[node]), rule), len(self.places)), threshold
 
 
-def _split(text: str) -> list[str]:
-    return re.split(r"\n\s*Tree=\d+\n", text.partition("\nend of trees")[0])
+class _Flat:
+    """Which leaves are below each node, when leaves are numbered from left to right: those from `first` on, of which
+    those before `middle` are to the left; place: the number of each leaf."""
 
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        pairs = list(zip(tree.left.tolist(), tree.right.tolist(), strict=True))
+        below = [1] * len(pairs) + [1] * len(tree.values)  # a leaf, ~i, stands at the end, at -1 - i
+        for node, (left, right) in reversed(list(enumerate(pairs))):
+            below[node] = below[left] + below[right]
+        first = [0] * len(below)
+        for node, (left, right) in enumerate(pairs):
+            first[left], first[right] = first[node], first[node] + below[left]
+        self.first = first[: len(pairs)]
+        self.middle = [first[right] for _, right in pairs]
+        self.place = np.array(first[len(pairs) :][::-1], np.int64)
 
-def _strange(tree: Mapping[str, str]) -> bool:
-    linear, categorical = tree.get("is_linear", "0") != "0", tree.get("num_cat", "0") != "0"
-    return linear or categorical or int(tree["num_leaves"]) > MOST_LEAVES
+    def renumbered(self, children: Ints) -> Ints:
+        """The children, leaves by their new numbers after the nodes."""
+        return np.where(children < 0, len(children) + self.place[~np.minimum(children, -1)], children)
 
+    def sorted(self, of_leaves: NDArray[Any]) -> NDArray[Any]:
+        """Anything of leaves, from left to right."""
+        return of_leaves[np.argsort(self.place)]
 
-def _tests(tree: Mapping[str, str], columns: dict[tuple[int, int], int]) -> list[tuple[int, float, int]]:
-    """Column, threshold and the leaves that stay, of each node; new columns are added to `columns`."""
-    left, right = (list(map(int, tree.get(key, "").split())) for key in ("left_child", "right_child"))
-    place = {leaf: i for i, leaf in enumerate(_order(left, right))}
-    everyone = (1 << len(place)) - 1
-    found = []
-    for node, (feature, how, threshold) in enumerate(
-        zip(*(tree.get(key, "").split() for key in ("split_feature", "decision_type", "threshold")), strict=True)
-    ):
-        column = columns.setdefault((int(feature), _null(int(how))), len(columns))
-        gone = sum(1 << place[leaf] for leaf in _below(left[node], left, right))
-        found.append((column, float(threshold), everyone & ~gone))
-    return found
+    def steps(self) -> int:
+        """To the furthest leaf of a large tree; 0 for a small one."""
+        if len(self.place) <= MOST_LEAVES:
+            return 0
+        depth = [1] * len(self.first)
+        for node, children in enumerate(zip(self.tree.left, self.tree.right, strict=True)):
+            for child in children:
+                if child >= 0:
+                    depth[child] = depth[node] + 1
+        return max(depth)
 
-
-def _values(tree: Mapping[str, str]) -> list[float]:
-    """The values of the leaves, from left to right."""
-    left, right = (list(map(int, tree.get(key, "").split())) for key in ("left_child", "right_child"))
-    values = list(map(float, tree["leaf_value"].split()))
-    return [values[leaf] for leaf in _order(left, right)]
-
-
-def _order(left: list[int], right: list[int]) -> list[int]:
-    """The leaves from left to right."""
-    return _below(0, left, right) if left else [0]
-
-
-def _below(child: int, left: list[int], right: list[int]) -> list[int]:
-    """The leaves below a child, from left to right; ~leaf is a leaf."""
-    found, waiting = [], [child]
-    while waiting:
-        at = waiting.pop()
-        if at < 0:
-            found.append(~at)
-        else:
-            waiting += [right[at], left[at]]
-    return found
-
-
-def _null(decision: int) -> int:
-    null, goes_left = decision >> MISSING_SHIFT & 3, decision & DEFAULT_LEFT
-    if null == ZERO_IS_NULL:
-        return ZERO_LEFT if goes_left else ZERO_RIGHT
-    if null == NULL_IS_NULL:
-        return NULL_LEFT if goes_left else NULL_RIGHT
-    return NULL_AS_ZERO
-
-
-def _pairs(block: str) -> dict[str, str]:
-    return {key: value for key, _, value in (line.partition("=") for line in block.splitlines()) if key}
+    def stays(self) -> list[int]:
+        """Per node the leaves, a bit each, that stay when its test fails; 0 in a large tree."""
+        if len(self.place) > MOST_LEAVES:
+            return [0] * len(self.first)
+        everyone = (1 << MOST_LEAVES) - 1
+        return [everyone ^ (1 << middle) - (1 << first) for first, middle in zip(self.first, self.middle, strict=True)]

@@ -1,204 +1,149 @@
-"""Exact TreeSHAP of small trees: what each input adds to a raw score, looked up instead of computed.
-
-A tree of few nodes answers in few ways: which of its tests hold decides everything, the contributions too. For each of
-these patterns they are computed once (Lundberg et al. 2020, algorithm 2, by the product form of a leaf's game: Yang
-2021, "Fast TreeSHAP", eq. 5); a row then costs its tests and one addition per input of the tree.
-"""
+"""What explains the trees of a booster: at each node the share of the training rows that went left, and the rules of
+integration (see share.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import factorial
+from functools import cache
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from training.trees.parse import Trees, blocks_of, numbers_of, parse_trees
-from training.trees.score import see, side_by_side
+from training.trees.lanes import GROUP
+from training.trees.parse import Begins, Places, Trees, joined, trees_of
+from training.trees.text import Ints, Model, Tree, read_model
 
 Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-MOST_NODES = 8
-"""A tree of n nodes has 2ⁿ patterns."""
-
-ROWS_PER_THREAD = 2_000
-"""Fewer are not worth waking another thread for."""
-
-LANES = 128
-"""Rows that go through a tree together."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """The contributions of every tree for every pattern of its tests.
+    """base (outputs,): the mean raw score that contributions are added to.
 
-    trees: their tests; inputs: those of each tree, one after the other, from starts[t] to starts[t + 1]; tables: per
-    tree from places[t], a row per pattern, a column per input of the tree; bit i of a pattern: whether test i holds.
-    base: the mean raw score that contributions are added to.
+    widest: the most nodes of a tree; points (t,): of a tree's rule of integration.
+    Per node: left_share, of the rows that came by, those that went left; cell, the contribution it adds to, output by
+    output and in it input by input; above, the last node on the way to it that asks the same input, and turn, 1 where
+    the way went left there, -1 where right (`widest` and 1 where none asks it); rule, where its numbers begin in u, z.
     """
 
     trees: Trees
-    inputs: Ints
-    starts: Ints
-    tables: Array
-    places: Ints
-    base: float
+    base: Array
+    widest: int
+    points: Begins
+    left_share: Array
+    cell: Places
+    above: Places
+    turn: Array
+    rule: Places
+    u: Array
+    z: Array
 
 
 def parse_shares(text: str) -> Shares | None:
-    """The shares of a model in LightGBM's text format; None for what `parse_trees` does not take, and for trees of more
-    than MOST_NODES nodes."""
-    trees = parse_trees(text)
-    if trees is None or np.diff(trees.starts).max(initial=0) > MOST_NODES:
+    """What explains a model in LightGBM's text format; None for what `parse_trees` does not take, and where the numbers
+    of training rows do not add up or a leaf has none: LightGBM's own answer has no meaning then."""
+    model = read_model(text)
+    if model is None or not all(map(_adds_up, model.trees)):
         return None
-    found = [_tree(block) for block in blocks_of(text)]
-    tables = [table for table, _, _ in found]
+    rules, widest = _Rules(), max((len(tree.left) for tree in model.trees), default=0)
+    ways = [_Ways(tree) for tree in model.trees]
+    for each in ways:
+        rules.add(each)
+    cells = [tree.inputs + i % model.outputs * model.inputs for i, tree in enumerate(model.trees)]
     return Shares(
-        trees,
-        np.array([name for _, inputs, _ in found for name in inputs], np.int64),
-        np.cumsum([0, *(len(inputs) for _, inputs, _ in found)], dtype=np.int64),
-        np.concatenate([np.empty(0), *(table.ravel() for table in tables)]),
-        np.cumsum([0, *(table.size for table in tables[:-1])], dtype=np.int64),
-        float(sum(mean for _, _, mean in found)),
+        trees_of(model),
+        _base(model),
+        widest,
+        np.array([each.points for each in ways], np.uint64),
+        joined([each.share for each in ways], np.float64),
+        joined(cells, np.uint32),
+        np.array([widest if above is None else above for each in ways for above in each.above], np.uint32),
+        np.array([turn for each in ways for turn in each.turn], np.float64),
+        np.array(rules.begins, np.uint32),
+        joined(rules.u, np.float64),
+        joined(rules.z, np.float64),
     )
 
 
-def share_out(shares: Shares, table: Array) -> Array:
-    """What each input adds to the raw score of each row, (n, inputs); table (n, inputs), NaN for null. One row and many
-    give the same bits."""
-    rows, out = np.ascontiguousarray(table, np.float64), np.zeros(table.shape)
-    side_by_side(lambda *part: _run(shares, *part), rows, out, ROWS_PER_THREAD)
-    return out
+def _adds_up(tree: Tree) -> bool:
+    left, right = _rows(tree, tree.left), _rows(tree, tree.right)
+    return bool((left + right == tree.counts).all() and (left > 0).all() and (right > 0).all())
 
 
-def _tree(block: Mapping[str, str]) -> tuple[Array, list[int], float]:
-    """A tree's table (patterns, inputs), its inputs, and its mean."""
-    left, right, feature, nodes, leaves = (
-        numbers_of(block, key) for key in ("left_child", "right_child", "split_feature", "internal_count", "leaf_count")
-    )
-    values = np.array(list(map(float, block["leaf_value"].split())))
-    if not len(left):
-        return np.empty((1, 0)), [], float(values[0])
-    inputs = sorted(set(feature.tolist()))
-    place = np.searchsorted(inputs, feature)
-    table = np.zeros((1 << len(left), len(inputs)))
-    _fill(table, left, right, place, nodes, leaves, values, WEIGHTS)
-    return table, inputs, float((values * leaves).sum() / nodes[0])
+def _rows(tree: Tree, children: Ints) -> Ints:
+    """The training rows of children."""
+    nodes, leaves = np.append(tree.counts, 0), tree.leaf_counts  # a constant tree has no node
+    return np.where(children < 0, leaves[~np.minimum(children, -1)], nodes[np.maximum(children, 0)])
 
 
-WEIGHTS = np.array(
-    [
-        [factorial(k) * factorial(m - k - 1) / factorial(m) if k < m else 0.0 for k in range(MOST_NODES)]
-        for m in range(MOST_NODES + 1)
-    ]
-)
-"""[m, k]: the weight of a set of k others among m inputs."""
+def _base(model: Model) -> Array:
+    """Per output the sum of the trees' means over the training rows."""
+    base = np.zeros(model.outputs)
+    for i, tree in enumerate(model.trees):
+        share = tree.leaf_counts / tree.counts[0] if len(tree.counts) else np.ones(1)
+        base[i % model.outputs] += (share * tree.values).sum()
+    return base
 
 
-@nb.njit(cache=True, nogil=True)
-def _fill(
-    table: Array, left: Ints, right: Ints, place: Ints, nodes: Ints, leaves: Ints, values: Array, weights: Array
-) -> None:
-    """Add up the games of all leaves. In a leaf's game a known input is worth 1 where all its tests on the way hold and
-    0 where not, an unknown one the share of the training rows that went on at its nodes."""
-    size = left.size
-    parent, side = np.full(size, -1), np.zeros(size, np.bool_)
-    leaf_parent, leaf_side = np.full(leaves.size, -1), np.zeros(leaves.size, np.bool_)
-    for node in range(size):
-        for child, is_left in ((left[node], True), (right[node], False)):
-            if child < 0:
-                leaf_parent[~child], leaf_side[~child] = node, is_left
-            else:
-                parent[child], side[child] = node, is_left
-    known, unknown = np.empty(size), np.empty(size)
-    masks, wanted = np.empty(size, np.int64), np.empty(size, np.int64)
-    which, poly = np.empty(size, np.int64), np.empty(size + 1)
-    for leaf in range(leaves.size):
-        count = 0
-        node, is_left, below = leaf_parent[leaf], leaf_side[leaf], leaves[leaf]
-        while node >= 0:
-            at = 0
-            while at < count and which[at] != place[node]:
-                at += 1
-            if at == count:
-                which[at], unknown[at], masks[at], wanted[at] = place[node], 1.0, 0, 0
-                count += 1
-            unknown[at] *= below / nodes[node]
-            masks[at] |= 1 << node
-            wanted[at] |= int(is_left) << node
-            below, is_left, node = nodes[node], side[node], parent[node]
-        for pattern in range(table.shape[0]):
-            for i in range(count):
-                known[i] = 1.0 if pattern & masks[i] == wanted[i] else 0.0
-            for i in range(count):
-                poly[0], size_of = 1.0, 1
-                for j in range(count):
-                    if j != i:
-                        poly[size_of] = poly[size_of - 1] * known[j]
-                        for k in range(size_of - 1, 0, -1):
-                            poly[k] = poly[k] * unknown[j] + poly[k - 1] * known[j]
-                        poly[0] *= unknown[j]
-                        size_of += 1
-                worth = 0.0
-                for k in range(count):
-                    worth += weights[count, k] * poly[k]
-                table[pattern, which[i]] += values[leaf] * worth * (known[i] - unknown[i])
+class _Ways:
+    """The ways from the root of a tree to its nodes, input by input; see `Shares`. known: of the nodes below another of
+    the same input, which share of the rows went on so far at all nodes of the input; points: an integrand is a
+    polynomial of a degree below the number of inputs on a way."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.share = _rows(tree, tree.left) / tree.counts
+        self.above: list[int | None] = [None] * len(self.share)
+        self.turn = [1] * len(self.share)
+        self.known: dict[int, float] = {}
+        ways: dict[int, dict[int, tuple[int, int, float]]] = {0: {}}
+        longest = 0
+        for node, (asked, left, right) in enumerate(zip(*map(list, (tree.inputs, tree.left, tree.right)), strict=True)):
+            way, share = ways.pop(node), float(self.share[node])
+            before = 1.0
+            if asked in way:
+                self.above[node], self.turn[node], before = way[asked]
+                self.known[node] = before
+            for child, turn, part in ((left, 1, share), (right, -1, 1 - share)):
+                longer = {**way, asked: (node, turn, before * part)}
+                longest = max(longest, len(longer))
+                if child >= 0:
+                    ways[child] = longer
+        self.points = (longest + 1) // 2
 
 
-def _run(shares: Shares, rows: Array, out: Array) -> None:
-    trees = shares.trees
-    _share(
-        trees.columns,
-        trees.starts,
-        trees.column,
-        trees.threshold,
-        shares.inputs,
-        shares.starts,
-        shares.tables,
-        shares.places,
-        rows,
-        out,
-    )
+class _Rules:
+    """The Gauss–Legendre rules of all trees; those of nodes whose input was asked above are their own."""
+
+    def __init__(self) -> None:
+        self.u: list[Array] = []
+        self.z: list[Array] = []
+        self.begins: list[int] = []
+        self._plain: dict[int, int] = {}
+        self._size = 0
+
+    def add(self, ways: _Ways) -> None:
+        """The rules of a tree's nodes."""
+        if ways.points not in self._plain:
+            self._plain[ways.points] = self._added(ways.points, 1.0)
+        for node in range(len(ways.share)):
+            known = ways.known.get(node)
+            self.begins.append(self._plain[ways.points] if known is None else self._added(ways.points, known))
+
+    def _added(self, points: int, known: float) -> int:
+        """Where u = q / F and z = w·known / F², F = q + (1 - q)·known, were put, at the points q of weights w."""
+        begin, padding = self._size, np.zeros(-points % GROUP)
+        q, w = _legendre(points)
+        f = q + (1 - q) * known
+        self.u += [q / f, padding]
+        self.z += [w * known / f**2, padding]
+        self._size += points + len(padding)
+        return begin
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
-def _share(
-    columns: Ints,
-    tests: Ints,
-    column: Ints,
-    threshold: Array,
-    inputs: Ints,
-    starts: Ints,
-    tables: Array,
-    places: Ints,
-    rows: Array,
-    out: Array,
-) -> None:
-    seen = np.zeros((columns.shape[0], LANES))
-    added = np.empty((rows.shape[1], LANES))
-    pattern = np.empty(LANES, np.int64)
-    for first in range(0, rows.shape[0], LANES):
-        count = min(LANES, rows.shape[0] - first)
-        for c in range(columns.shape[0]):
-            for k in range(count):
-                seen[c, k] = see(rows[first + k, columns[c, 0]], columns[c, 1])
-        added[:] = 0.0
-        for t in range(tests.size - 1):
-            begin, width = starts[t], starts[t + 1] - starts[t]
-            pattern[:] = 0
-            for i in range(tests[t + 1] - tests[t]):
-                own, bound = seen[column[tests[t] + i]], threshold[tests[t] + i]
-                for k in range(LANES):
-                    pattern[k] |= (1 if own[k] <= bound else 0) << i
-            for k in range(LANES):
-                pattern[k] = places[t] + pattern[k] * width
-            for j in range(width):
-                mine = added[inputs[begin + j]]
-                for k in range(LANES):
-                    mine[k] += tables[pattern[k] + j]
-        for c in range(rows.shape[1]):
-            for k in range(count):
-                out[first + k, c] = added[c, k]
+@cache
+def _legendre(points: int) -> tuple[Array, Array]:
+    """Points and weights on [0, 1]."""
+    if not points:
+        return np.empty(0), np.empty(0)
+    x, w = np.polynomial.legendre.leggauss(points)
+    return (x + 1) / 2, w / 2
