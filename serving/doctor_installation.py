@@ -9,12 +9,14 @@ import re
 import shutil
 import stat
 import time
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from classification.laundering.role import KEY_FILE
 from features.errors import InputError
@@ -27,7 +29,7 @@ from serving.store.redis_client import shown
 from serving.store.state import StoreError
 from training import registry
 
-LOCK, PACKAGE = Path("requirements.lock"), "customer-scoring"
+LOCK, PROJECT = Path("requirements.lock"), Path("pyproject.toml")
 PIN = re.compile(r"^([A-Za-z0-9].*?)(?: \\)?$", re.MULTILINE)
 
 SOON_DAYS = 30
@@ -45,19 +47,20 @@ NOT_OWNER = stat.S_IRWXG | stat.S_IRWXO
 
 
 def libraries(_: Patient) -> Iterator[Said]:
-    """Python, and the libraries beside their pins."""
-    wanted, mine = Requirement(f"python{metadata(PACKAGE)['Requires-Python']}").specifier, platform.python_version()
-    if not wanted.contains(mine, prereleases=True):
-        yield InputError("Python", mine, str(wanted), "Run `make setup PYTHON=python3.12`, or with another that fits.")
-    place = str(LOCK) if LOCK.exists() else "pyproject.toml"
-    lines = PIN.findall(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else requires(PACKAGE) or []
-    pins = [pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate({"extra": ""})]
+    """Python, and the libraries beside their pins: those of the lock, or of pyproject.toml where there is none."""
+    if not PROJECT.exists():
+        raise InputError(PROJECT, "nothing", "the project's folder as the working directory", "Change to it first.")
+    project, mine = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"], platform.python_version()
+    wanted, place = project["requires-python"], LOCK if LOCK.exists() else PROJECT
+    if not SpecifierSet(wanted).contains(mine, prereleases=True):
+        yield InputError("Python", mine, wanted, "Run `make setup PYTHON=python3.12`, or with another that fits.")
+    lines = PIN.findall(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else project["dependencies"]
+    pins = [pin for pin in map(Requirement, lines) if pin.marker is None or pin.marker.evaluate()]
     for pin in pins:
         found = _installed(pin.name)
         if not found or not pin.specifier.contains(found, prereleases=True):
-            yield InputError(
-                f"{place}: {pin.name}", found or "nothing installed", str(pin.specifier), "Run `make setup`."
-            )
+            cure = "Run `make setup`."
+            yield InputError(f"{place}: {pin.name}", found or "nothing installed", str(pin.specifier), cure)
     yield f"Python {mine}, {len(pins)} libraries of {place}"
 
 
