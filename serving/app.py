@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serving import batch_routes, credit_routes, history_routes, scheme_routes, score_routes
+from serving import batch_routes, credit_routes, history_routes, laundering_routes, scheme_routes, score_routes
 from serving.bodies import NotJsonError
 from serving.documents import document_of
 from serving.guard import Guard
@@ -38,7 +38,8 @@ router = APIRouter()
 def customer(customer_id: Annotated[Text, InPath(description="the company's own id")], live: Live) -> JSONResponse:
     """What the last grading of the whole base said of the customer, what persons decided since, and the play for it.
 
-    In an id a slash before `history`, `why` or `credit` at its end is written %2F: those are questions of their own.
+    In an id a slash before `history`, `why`, `credit` or `laundering` at its end is written %2F: those are questions of
+    their own.
     """
     return JSONResponse(live.last(customer_id))
 
@@ -145,7 +146,11 @@ def create_app(
 
 def _include(app: FastAPI) -> None:
     """The routes themselves, and not their routers: FastAPI asks a router that is included twice."""
-    by_customer = (history_routes.router, credit_routes.by_customer)  # before the path that any id fits
+    by_customer = (
+        history_routes.router,
+        credit_routes.by_customer,
+        laundering_routes.router,
+    )  # before the path that any id fits
     others = (batch_routes.router, score_routes.router, router, scheme_routes.router, credit_routes.router)
     for each in (*by_customer, *others):
         app.router.routes.extend(each.routes)

@@ -18,6 +18,7 @@ from features.errors import InputError
 from serving import (
     arrears_commands,
     decide_commands,
+    doctor_commands,
     drift_commands,
     event_commands,
     export_commands,
@@ -80,6 +81,7 @@ history_commands.register(app)
 export_commands.register(app)
 publish_commands.register(app)
 serve_commands.register(app)
+doctor_commands.register(app)
 
 
 def main() -> None:

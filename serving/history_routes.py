@@ -1,7 +1,8 @@
 """What became of a customer month by month, and why, over HTTP.
 
 An id may have slashes. Whether `…/history` is a question about `…`, or a customer who is called so, is told by the
-address as it was sent: a slash that belongs to an id, before `history`, `why` or `credit` at its end, is written %2F.
+address as it was sent: a slash that belongs to an id, before `history`, `why`, `credit` or `laundering` at its end, is
+written %2F.
 """
 
 from __future__ import annotations

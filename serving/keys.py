@@ -19,7 +19,7 @@ from typing import Literal, get_args
 
 from features.errors import InputError
 from features.tables.audit import Audit
-from features.workspace import Workspace, alone, read_json, write_json
+from features.workspace import Workspace, alone, damaged, read_json, write_json
 
 Role = Literal["score", "read", "aml", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -98,9 +98,12 @@ def keys_path(workspace: Workspace) -> Path:
 
 
 def read_keys(path: Path) -> list[Key]:
-    """All keys that were ever made, in order; none where there is no file."""
+    """All keys that were ever made, in order; none where there is no file. InputError for one that is damaged."""
     found = read_json(path) if path.exists() else []
-    return [Key(**each | {"roles": tuple(each["roles"])}) for each in found]
+    try:
+        return [Key(**each | {"roles": tuple(each["roles"])}) for each in found]
+    except (TypeError, KeyError) as error:
+        raise damaged(path, error) from None
 
 
 def add_key(workspace: Workspace, audit: Audit, name: str, roles: Sequence[str], until: date | None) -> str:

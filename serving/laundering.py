@@ -22,6 +22,7 @@ from classification.laundering.register import NOTHING, Inputs, current, grade_r
 from classification.laundering.report import InstitutionReport, institution_report
 from classification.laundering.reviews import Reviewed, read_acts, reviewed
 from classification.laundering.scheme import LaunderingScheme, laundering_text
+from features.calendar import today
 from features.company import Company
 from features.errors import InputError
 from features.progress import Progress, silent
@@ -190,7 +191,11 @@ def open_officer(job: Job, by: str | None = None) -> Officer:
     """
     pseudonyms, report = load_pseudonyms(), job.report()
     check_same_key(pseudonyms, report["key"], job.workspace.tables)
-    records = open_records(job.workspace, by or this_user())
+    return officer_of(job.workspace, pseudonyms, report, job.source.title, by or this_user())
+
+
+def officer_of(workspace: Workspace, pseudonyms: Pseudonyms, report: Row, title: str, by: str) -> Officer:
+    """The same where the tables' key is known to be right; report: what ingest noted of itself."""
+    records = open_records(workspace, by)
     company = Company.from_json(report["company"])
-    today, until = job.source.today(), data_end(report)
-    return Officer(job.workspace, pseudonyms, records, company, job.source.title, today, until)
+    return Officer(workspace, pseudonyms, records, company, title, today(company.timezone), data_end(report))

@@ -25,7 +25,7 @@ class Log:
     stream: TextIO | None = None
 
     def request(self, scope: MutableMapping[str, Any], request_id: bytes, status: int, seconds: float) -> None:
-        """Note a request that was answered."""
+        """Note a request that was answered; of one in `serving.roles.UNTOLD` neither route nor customer."""
         if self.stream is None:
             return
         caller = scope.get("caller")
@@ -39,7 +39,7 @@ class Log:
             "key": caller.key if caller else None,
         }
         customer = scope.get("path_params", {}).get("customer_id")
-        if customer:
+        if customer and not scope.get("untold"):
             said["customer"] = self.name(customer)
         self._write(said)
 

@@ -26,6 +26,7 @@ ALLOWED: dict[str, tuple[Role, ...] | None] = {
     "/v1/customers/{customer_id:path}/history": ("read",),
     "/v1/customers/{customer_id:path}/why": ("read",),
     "/v1/customers/{customer_id:path}/credit": ("read",),
+    "/v1/customers/{customer_id:path}/laundering": ("aml",),
     "/v1/decisions": ("read",),
     "/v1/scheme": ("score", "read"),
     "/v1/scheme/decode/{code:path}": ("score", "read"),
@@ -40,6 +41,9 @@ ALLOWED: dict[str, tuple[Role, ...] | None] = {
     "/readyz": ANYBODY,
 }
 """Path → the roles one of which is enough."""
+
+UNTOLD = frozenset({"/v1/customers/{customer_id:path}/laundering"})
+"""Neither the log nor the meters tell that these were asked for, or of whom: the looks are noted in a sealed log."""
 
 OPEN = frozenset(path for path, roles in ALLOWED.items() if roles is ANYBODY)
 
@@ -61,7 +65,9 @@ def _guarded(app: ASGI, path: str, roles: tuple[Role, ...] | None) -> ASGI:
     allowed = frozenset(roles or ())
 
     async def guarded(scope: Scope, receive: Any, send: Any) -> None:
-        scope["template"] = path
+        scope["untold"] = path in UNTOLD
+        if path not in UNTOLD:
+            scope["template"] = path
         if roles is not ANYBODY and allowed.isdisjoint(caller_of(scope).roles):
             raise HTTPException(403, f"the key has none of the roles {', '.join(sorted(allowed))}")
         await app(scope, receive, send)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30
 """So long requests that have begun may take when the service is told to end."""
 
+START_SECONDS = 120
+"""So long a process may take until it first answers the one that watches it; it imports and compiles before."""
+
 Keys = Literal["auto", "required", "off"]
 KeysOption = Annotated[
     Keys,
@@ -77,6 +80,7 @@ def _config(app: object, workers: int) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=START_SECONDS,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -46,6 +47,16 @@ FEATURES_TAG = "features"
 def tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, or the SQLite file below mlruns/."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT_STORE.resolve() / 'mlflow.db'}"
+
+
+def without_words(text: str) -> str:
+    """A text without the names and passwords in the addresses in it."""
+    return re.sub(r"://[^@/\s]*@", "://", text)
+
+
+def shown_uri() -> str:
+    """The tracking URI as it may be told."""
+    return without_words(tracking_uri())
 
 
 def model_name(source: str, task: str = SCORER) -> str:
@@ -188,7 +199,7 @@ def live_version(source: str) -> int:
     found = champion_version(source)
     if found is None:
         raise InputError(
-            f"{tracking_uri()}: {model_name(source)}",
+            f"{shown_uri()}: {model_name(source)}",
             "no version with the alias champion",
             "a promoted release",
             f"Run `scoring run --source {source}`, or `scoring promote` after `scoring evaluate`.",
@@ -236,7 +247,8 @@ def fetch(source: str, version: int | None = None) -> Release:
         )
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         uri = f"models:/{model_name(source)}/{number}"
-        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+        with _reported():
+            folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
         return load_release(folder, digest, number, uri)
 
 
@@ -245,7 +257,7 @@ def _version(client: mlflow.MlflowClient, source: str, version: int, task: str =
         return client.get_model_version(model_name(source, task), str(version))
     except MlflowException as error:
         raise InputError(
-            f"{tracking_uri()}: {model_name(source, task)}",
+            f"{shown_uri()}: {model_name(source, task)}",
             f"no version {version} ({error.error_code})",
             "a registered one",
         ) from None
@@ -257,9 +269,9 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        found = " ".join(str(error).split())[:200]
+        found = without_words(" ".join(str(error).split()))[:200]
         raise InputError(
-            tracking_uri(), found, "an MLflow registry that answers", "Look at MLFLOW_TRACKING_URI."
+            shown_uri(), found, "an MLflow registry that answers", "Look at MLFLOW_TRACKING_URI."
         ) from None
 
 

@@ -13,6 +13,11 @@ KEY_VARIABLE = "CUSTOMER_SCORING_AML_KEY"
 KEY_FILE = "aml.key"
 
 
+def is_here() -> bool:
+    """Whether this installation has the key of the role."""
+    return KEY_VARIABLE in os.environ or key_file(KEY_FILE).exists()
+
+
 def load_aml_key(records: Path) -> bytes:
     """The key of the role, 32 bytes: from the environment, else from its file, which is made on first use.
 
@@ -20,7 +25,7 @@ def load_aml_key(records: Path) -> bytes:
     that is too short.
     """
     file = key_file(KEY_FILE)
-    if KEY_VARIABLE not in os.environ and not file.exists() and records.exists():
+    if not is_here() and records.exists():
         raise InputError(
             file,
             "no key, and laundering records that are sealed with one",

@@ -17,7 +17,7 @@ from serving.store import redis_publish
 from serving.store.arrivals import Arrivals
 from serving.store.publish import publish
 from serving.store.redis import RedisStore
-from serving.store.redis_client import Server, lacks_durability, shown
+from serving.store.redis_client import About, Server, about, lacks_durability, shown
 from serving.store.redis_inbox import RedisInbox
 from serving.store.sqlite import SqliteStore, arrivals_path, store_path
 from serving.store.state import Inbox, Store, StoreError
@@ -87,6 +87,13 @@ class Place:
             return []
         with contextlib.closing(Server(self.address, self.source)) as server:
             return lacks_durability(server)
+
+    def about(self) -> About | None:
+        """Version and clock of the Redis, None for files. StoreError where it does not answer."""
+        if not self.address:
+            return None
+        with contextlib.closing(Server(self.address, self.source)) as server:
+            return about(server)
 
     def _patient(self) -> Server:
         return Server(self.address, self.source, redis_publish.SECONDS)

@@ -84,7 +84,7 @@ def publish(workspace: Workspace, live: LiveSet, folder: Path, base: Snapshot, p
     folder: of the graded snapshot; base: the feature rows and texts that were graded.
     """
     path, held = store_path(workspace, live.snapshot.id), standing(workspace)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = (
         workspace.home / f".publish.new-{os.getpid()}"
     )  # whoever revises the store meanwhile puts another folder there

@@ -159,5 +159,25 @@ def lacks_durability(server: Server) -> list[str]:
     return [f"{name} {said[name]}, not {good[0]}" for name, good in wanted.items() if said[name] not in good]
 
 
+@dataclass(frozen=True)
+class About:
+    """What a server says of itself. version: as in 7.2.4, empty where this user may not ask; seconds: its clock, since
+    1970."""
+
+    version: str
+    seconds: float
+
+
+def about(server: Server) -> About:
+    """Which version a server is, and what its clock shows. StoreError where it does not answer."""
+    with answering():
+        seconds, micros = server.db.time()
+        try:
+            version = str(server.db.info("server")["redis_version"])
+        except redis.exceptions.ResponseError:
+            version = ""
+    return About(version, seconds + micros / 1e6)
+
+
 def _text(value: str | bytes | None) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -143,12 +143,24 @@ def answers(ran: Ran, who: str, log: Path) -> dict[str, Any]:
     suspicious = [{"ts": "2026-08-03T10:00:00", "kind": kind} for kind in CONFIDENTIAL_KINDS]
     found["score"] = client.post("/v1/score", json=bare).raise_for_status().json()
     found["score suspicious"] = client.post("/v1/score", json={**bare, "events": [EVENT, *suspicious]}).json()
-    found["openapi"] = json.dumps(document_)
+    found["openapi"] = json.dumps(without_the_roles_own(document_))
     for _ in server:
         pass
     return found
 
 
+def without_the_roles_own(document_: dict[str, Any]) -> dict[str, Any]:
+    """The document without the route of the role aml, of which everybody may know that there is one."""
+    del document_["paths"][OWN_ROUTE]
+    schemas = document_["components"]["schemas"]
+    for name in [name for name in schemas if name.startswith("Laundering")]:
+        del schemas[name]
+    text = json.dumps(document_).replace("`credit` or `laundering` at its end", "`credit` at its end")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+OWN_ROUTE = "/v1/customers/{customer_id}/laundering"
 UNTOLD = re.compile(r" \S+$", re.MULTILINE)
 """How long answers took, at the end of each line of the meters."""
 EVENT = {"ts": "2026-07-03T10:00:00", "kind": "purchase", "ref": "1", "amount": 5_000}

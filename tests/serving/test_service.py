@@ -161,6 +161,7 @@ def test_the_documents_examples_are_answered(client: httpx.Client) -> None:
         "/v1/customers/{customer_id}",
         "/v1/customers/{customer_id}/credit",
         "/v1/customers/{customer_id}/history",
+        "/v1/customers/{customer_id}/laundering",
         "/v1/customers/{customer_id}/why",
         "/v1/decisions",
         "/v1/plays/{dimension}/{class}",

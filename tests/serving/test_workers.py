@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from serving.serve_commands import _config
 from tests.conftest import Ran
 from tests.serving.test_service import start
 
@@ -96,3 +97,8 @@ def test_what_was_begun_is_finished(sample: Ran, tmp_path: Path) -> None:
             time.sleep(0.01)
     caller.join()
     assert len(told) == 8_000 and all("classes" in json.loads(line) for line in told)
+
+
+def test_a_process_that_starts_slowly_is_not_ended() -> None:
+    """On a busy machine importing takes longer than the five seconds that uvicorn waits: no process ever got ready."""
+    assert _config("serving.worker:create", WORKERS).timeout_worker_healthcheck >= 60
