@@ -23,19 +23,9 @@ Box = dict[str, tuple[float, float]]
 def meets(conditions: Conditions, facts: Mapping[str, NDArray[np.float64]], size: int) -> NDArray[np.bool_]:
     """Which of `size` customers meet all conditions; a null fact meets none."""
     found = np.ones(size, bool)
-    for fact, span in conditions.items():
-        values = facts[fact]
-        found &= (values >= span[0]) & (values < span[1]) if isinstance(span, tuple) else values == span
+    for fact, (low, high) in spans_of(conditions).items():
+        found &= (facts[fact] >= low) & (facts[fact] < high)
     return found
-
-
-def holds(conditions: Conditions, facts: Mapping[str, float]) -> bool:
-    """Whether one customer meets all conditions."""
-    for fact, span in conditions.items():
-        value = facts[fact]
-        if not (span[0] <= value < span[1] if isinstance(span, tuple) else value == span):
-            return False
-    return True
 
 
 def total_and_reachable(rules: dict[str, Conditions]) -> dict[str, Conditions]:
@@ -69,7 +59,7 @@ def unreachable(rules: Mapping[str, Conditions]) -> dict[str, str]:
     found: dict[str, str] = {}
     earlier: dict[str, Box] = {}
     for name, conditions in rules.items():
-        mine = _box(conditions)
+        mine = spans_of(conditions)
         takers = {other: theirs for other, theirs in earlier.items() if theirs.keys() <= mine.keys()}
         left = [mine]
         for theirs in takers.values():
@@ -80,7 +70,8 @@ def unreachable(rules: Mapping[str, Conditions]) -> dict[str, str]:
     return found
 
 
-def _box(conditions: Conditions) -> Box:
+def spans_of(conditions: Conditions) -> Box:
+    """The same conditions as spans."""
     return {
         fact: span if isinstance(span, tuple) else (span, math.nextafter(span, math.inf))
         for fact, span in conditions.items()

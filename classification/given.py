@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class Given(Config):
 
     def classify(self, facts: Facts, cutoffs: Mapping[str, float]) -> Classes:
         """Class of each customer; unknown where nothing of it is known, or nothing that has a class."""
-        found = np.full(facts.size, UNKNOWN * len(self.classes[0]))
+        found = np.full(facts.size, self._unknown)
         texts = facts.texts.get(self.attribute or self.trait or "")
         if texts is not None and self.other is not None:
             found[texts.known] = self.other
@@ -81,11 +82,17 @@ class Given(Config):
 
     def class_of(self, numbers: Numbers, texts: OneText, cutoffs: Mapping[str, float]) -> str:
         """The same of one customer."""
-        unknown = UNKNOWN * len(self.classes[0])
         if self.fact is not None:
-            value = numbers[self.fact]
-            return next((name for name, number in (self.numbers or {}).items() if value == number), unknown)
+            return self._means.get(numbers[self.fact], self._unknown)
         text = texts.get(self.attribute or self.trait or "")
-        if text is None:
-            return unknown
-        return next((name for name, wanted in (self.values or {}).items() if text in wanted), self.other or unknown)
+        return self._unknown if text is None else self._means.get(text, self.other or self._unknown)
+
+    @cached_property
+    def _means(self) -> dict[float | str, str]:
+        """Number or text → the class that it means."""
+        meant = {number: name for name, number in (self.numbers or {}).items()}
+        return meant | {text: name for name, wanted in (self.values or {}).items() for text in wanted}
+
+    @cached_property
+    def _unknown(self) -> str:
+        return UNKNOWN * len(self.classes[0])

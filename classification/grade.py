@@ -69,12 +69,7 @@ class Graded:
     def each(self) -> Iterator[One]:
         """One customer after the other."""
         parts: list[dict[str, Any]] = [self.scores, self.percentiles, self.standing, self.raw, self.classes, self.notes]
-        rows = [zip(*(column.tolist() for column in part.values()), strict=True) for part in parts]
-        for code in self.codes.tolist():
-            scores, percentiles, standing, raw, classes, notes = (
-                dict(zip(part, next(row), strict=True)) for part, row in zip(parts, rows, strict=True)
-            )
-            yield One(scores, percentiles, standing, raw, classes, notes, code)
+        return map(One, *map(rows_of, parts), self.codes.tolist())
 
 
 @dataclass(frozen=True)
@@ -138,8 +133,9 @@ class LiveSet:
 
     def grade_one(self, row: Array, texts: Mapping[str, str | None]) -> One:
         """One feature row (features,) and its texts, graded without what went before: to the bit what `grade` says."""
-        scores = {name: float(score[0]) for name, score in self.release.score(row[None, :]).items()}
-        numbers = dict(zip(NAMES, row.tolist(), strict=True))
+        scores = {name: score.item() for name, score in self.release.score(row[None, :]).items()}
+        names, places = self._own
+        numbers = dict(zip(names, row[places].tolist(), strict=True))
         ranks, cutoffs = self.snapshot.ranks, self.snapshot.cutoffs
         dimension = self._value_dimension
         if dimension is not None:
@@ -155,8 +151,20 @@ class LiveSet:
         return One(scores, percentiles, standing, classes, classes, dict.fromkeys(classes, ""), code)
 
     @cached_property
+    def _own(self) -> tuple[list[str], NDArray[np.intp]]:
+        """The features that grading looks at, and their places in a feature row."""
+        names = sorted((self.scheme.facts | set(BASES)) & set(NAMES))
+        return names, np.array([POSITION[name] for name in names])
+
+    @cached_property
     def _value_dimension(self) -> Dimension | None:
         return value_dimension(self.scheme)
+
+
+def rows_of(columns: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:
+    """name → (n,) as n times name → value."""
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return (dict(zip(columns, row, strict=True)) for row in rows)
 
 
 def class_name(live: LiveSet, dimension: str, code: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from classification.conditions import Conditions, holds, meets, total_and_reachable
+from classification.conditions import Conditions, meets, spans_of, total_and_reachable
 from classification.facts import Array, Facts
 from features.config import Config, FlawError
 from features.population import Ranks
@@ -70,7 +71,7 @@ class Share(Config):
             raise FlawError("shares of revenue from below", "first: highest where shares are of revenue", at="first")
         return self
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """From the best down."""
         return tuple(self.top)
@@ -150,7 +151,7 @@ class AtLeast(Config):
         finite = list(self.bounds.values())[:-1]
         return min((high - low for high, low in pairwise(finite)), default=math.inf)
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """From the highest bound down."""
         return tuple(self.bounds)
@@ -182,7 +183,7 @@ class Rules(Config):
 
     rules: FirstMatch
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """In the order of the list."""
         return tuple(self.rules)
@@ -204,7 +205,19 @@ class Rules(Config):
 
     def class_of(self, numbers: Numbers, texts: OneText, cutoffs: Mapping[str, float]) -> str:
         """The same of one customer."""
-        return next(name for name, conditions in self.rules.items() if holds(conditions, numbers))
+        for name, spans in self._spans:
+            for fact, low, high in spans:
+                if not low <= numbers[fact] < high:
+                    break
+            else:
+                return name
+        return self.classes[-1]
+
+    @cached_property
+    def _spans(self) -> list[tuple[str, list[tuple[str, float, float]]]]:
+        """Class → its conditions, fact, from, to below; without the last, which takes everyone."""
+        boxes = [(name, spans_of(self.rules[name])) for name in self.classes[:-1]]
+        return [(name, [(fact, *span) for fact, span in box.items()]) for name, box in boxes]
 
 
 def highest_first(values: Array, bounds: Mapping[str, float]) -> Classes:

@@ -87,6 +87,12 @@ def clock(timezone: str) -> Clock:
     return Clock(np.array(since), np.array(offsets, np.int64) * 1_000_000)
 
 
+def instants(shown: NDArray[np.int64], clock: Clock) -> NDArray[np.int64]:
+    """When a clock shows each time, shape (n,): of two instants the first; of none, as if it had not changed yet."""
+    changes = clock.since[1:] + np.maximum(clock.offset[:-1], clock.offset[1:])
+    return shown - clock.offset[np.searchsorted(changes, shown, side="right")]
+
+
 @nb.njit(cache=True, nogil=True)
 def local_time(instants: NDArray[np.int64], clock: Clock) -> NDArray[np.int64]:
     """What the clock shows at each instant, shape (n,), in microseconds from its 1970-01-01 00:00."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,8 @@ POPULATION = (
              "Mid-rank percentile of the days since the last purchase: 0 bought last, 100 is longest silent."),
 )  # fmt: skip
 
+_ONE = [(each.name, each.of, f"{each.op}_of") for each in POPULATION]
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -73,37 +76,37 @@ class Ranks:
     def percentile(self, values: Array) -> Array:
         """Mid-rank percentile, 0 to 100: share of the base with less, plus half of those with the same; NaN for NaN
         and for an empty base."""
-        total = self.below[-1]
-        if total == 0:
-            return np.full(len(values), np.nan)
-        left = np.searchsorted(self.values, values, side="left")
-        right = np.searchsorted(self.values, values, side="right")
-        rank = 100 * (self.below[left] + self.below[right]) / (2 * total)
-        return np.asarray(np.where(np.isnan(values), np.nan, rank))
+        place = self.values.searchsorted(values) + self.values.searchsorted(values, "right")
+        return np.asarray(np.where(np.isnan(values), np.nan, self._percentiles[place]))
 
     def cumulative_share(self, values: Array) -> Array:
         """The share, 0 to 1, of the base's total that is held by customers with at least each value: a point of the
         Lorenz curve from above. NaN for NaN and where nobody is above 0."""
-        total = self.sums[-1]
-        if not total > 0:
-            return np.full(len(values), np.nan)
-        left = np.searchsorted(self.values, values, side="left")
-        return np.asarray(np.where(np.isnan(values), np.nan, (total - self.sums[left]) / total))
+        return np.asarray(np.where(np.isnan(values), np.nan, self._shares[self.values.searchsorted(values)]))
 
     def percentile_of(self, value: float) -> float:
         """`percentile` of one value."""
-        total = self.below[-1]
-        if total == 0 or value != value:
+        if value != value:
             return math.nan
-        left, right = self.values.searchsorted(value), self.values.searchsorted(value, "right")
-        return float(100 * (self.below[left] + self.below[right]) / (2 * total))
+        return float(self._percentiles[self.values.searchsorted(value) + self.values.searchsorted(value, "right")])
 
     def cumulative_share_of(self, value: float) -> float:
         """`cumulative_share` of one value."""
+        return math.nan if value != value else float(self._shares[self.values.searchsorted(value)])
+
+    @cached_property
+    def _percentiles(self) -> Array:
+        """(2u + 1,): that of a value with i of `values` below it and j not above it, at place i + j."""
+        place, total = np.arange(2 * len(self.values) + 1), self.below[-1]
+        if total == 0:
+            return np.full(len(place), np.nan)
+        return np.asarray(100 * (self.below[place // 2] + self.below[(place + 1) // 2]) / (2 * total))
+
+    @cached_property
+    def _shares(self) -> Array:
+        """(u + 1,): the cumulative share of a value with i of `values` below it, at place i."""
         total = self.sums[-1]
-        if not total > 0 or value != value:
-            return math.nan
-        return float((total - self.sums[self.values.searchsorted(value)]) / total)
+        return (total - self.sums) / total if total > 0 else np.full(len(self.sums), np.nan)
 
 
 def population_ranks(ranks: Mapping[str, Ranks]) -> dict[str, Ranks]:
@@ -125,4 +128,4 @@ def population_features(columns: Mapping[str, Array], ranks: Mapping[str, Ranks]
 
 def population_of(numbers: Mapping[str, float], ranks: Mapping[str, Ranks]) -> dict[str, float]:
     """The population features of one customer, from its numbers by name."""
-    return {each.name: getattr(ranks[each.of], f"{each.op}_of")(numbers[each.of]) for each in POPULATION}
+    return {name: getattr(ranks[of], op_of)(numbers[of]) for name, of, op_of in _ONE}

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
+from features.calendar import day_number
 from features.company import Company
-from features.online import Event, visible_events
+from features.online import Told
 from features.tables.sql import parquet, visible
 from features.workspace import damaged, read_parquet
 
@@ -79,20 +81,16 @@ def read_categories(tables: Path) -> Mapping[str, str]:
     return {row["item"]: row["category"] for row in rows if row["category"] is not None}
 
 
-def traits_of(
-    customer_id: str, events: Sequence[Event], as_of: date, company: Company, categories: Mapping[str, str]
-) -> dict[str, str | None]:
+def traits_of(told: Told, as_of: date, categories: Mapping[str, str]) -> dict[str, str | None]:
     """The traits of one customer from its events at hand; categories: item → category."""
-    first = as_of - timedelta(days=DAYS)
-    bought = [
-        event
-        for day, event in visible_events(customer_id, events, as_of, company)
-        if event.kind == "purchase" and day >= first
-    ]
-    said = {"channel": [e.channel for e in bought], "category": [categories.get(e.item or "") for e in bought]}
+    kinds, channels, items = (told.columns[name] for name in ("kind", "channel", "item"))
+    lately = told.visible(as_of) & (told.day >= day_number(as_of) - DAYS)
+    bought = [i for i in np.flatnonzero(lately).tolist() if kinds[i] == "purchase"]
+    said = {"channel": [channels[i] for i in bought], "category": [categories.get(items[i] or "") for i in bought]}
     return {trait.name: _most(said[trait.by]) for trait in TRAITS}
 
 
 def _most(texts: Sequence[str | None]) -> str | None:
-    counts = Counter(text for text in texts if text is not None)
-    return min(counts, key=lambda text: (-counts[text], text), default=None)
+    counts = Counter(texts)
+    del counts[None]
+    return min(counts, key=lambda text: (-counts[text], str(text)), default=None)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from features.calendar import today, zone
 from features.online import Event
 from serving.intake import arrivals_of
+from serving.records import Answer
 from serving.service import Service
 from serving.store.state import State
 from serving.wire import Asked
 
 
-def of_events(service: Service, asked: Asked, reasons: int = 0) -> dict[str, Any]:
+def of_events(service: Service, asked: Asked, reasons: int = 0) -> Answer:
     """A customer by the events and attributes that came with the request; none of it is kept."""
     state = service.state(asked.customer_id)
     as_of = asked.as_of or today(service.timezone) + timedelta(days=1)
@@ -26,7 +26,7 @@ def of_events(service: Service, asked: Asked, reasons: int = 0) -> dict[str, Any
     return service.answer(asked.customer_id, state, row, texts, as_of, reasons)
 
 
-def of_customer(service: Service, customer_id: str, as_of: date | None = None, reasons: int = 0) -> dict[str, Any]:
+def of_customer(service: Service, customer_id: str, as_of: date | None = None, reasons: int = 0) -> Answer:
     """A customer by what the store knows of it: as the snapshot has it, with the classes that the grading held; once
     events arrived, by its whole history on the day after the last of them became known; or at another date.
 
@@ -38,7 +38,7 @@ def of_customer(service: Service, customer_id: str, as_of: date | None = None, r
     return _of_state(service, customer_id, state, as_of, reasons)
 
 
-def of_arrival(service: Service, asked: Asked, roles: frozenset[str], reasons: int = 0) -> dict[str, Any]:
+def of_arrival(service: Service, asked: Asked, roles: frozenset[str], reasons: int = 0) -> Answer:
     """Keep the events, and answer by all that is known then. HTTPException 409 for a customer who was forgotten."""
     state = service.state(asked.customer_id)
     if state.forgotten:
@@ -46,10 +46,10 @@ def of_arrival(service: Service, asked: Asked, roles: frozenset[str], reasons: i
     arrivals = arrivals_of(service, asked.customer_id, state.customer, asked.events, roles)
     new = service.store.append(state.customer, arrivals)
     answer = _of_state(service, asked.customer_id, replace(state, arrived=True), asked.as_of, reasons)
-    return answer | {"kept": {"new": new, "repeated": len(arrivals) - new}}
+    return answer.also("kept", {"new": new, "repeated": len(arrivals) - new})
 
 
-def _of_state(service: Service, customer_id: str, state: State, as_of: date | None, reasons: int) -> dict[str, Any]:
+def _of_state(service: Service, customer_id: str, state: State, as_of: date | None, reasons: int) -> Answer:
     """A customer's answer from its state; at the snapshot's own date without any computing of features."""
     graded_at = service.scorer.live.snapshot.as_of
     if state.row is not None and as_of is None and not state.arrived:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
@@ -15,51 +14,54 @@ from serving.problems import problem_of
 from serving.schema import CustomerLine, ScoreRequest
 from serving.service import Service
 from serving.store.state import StoreError
-from serving.wire import Asked, checked, read_asked
+from serving.wire import Asked, checked, plain_customer, read_asked
 
-Tell = Callable[[Mapping[str, Any]], None]
+Tell = Callable[[Mapping[str, str]], None]
+Said = Asked | CustomerLine | str | Exception
+"""What a line asks for, by itself the id of a stored customer; or why it cannot be taken."""
 REFUSALS = (HTTPException, RequestValidationError, NotJsonError, StoreError)
 
 
 def answer_lines(service: Service, lines: Sequence[bytes], before: int, tell: Tell) -> bytes:
     """A line for each line, in their order; before: how many lines went before; tell: is told the classes of each
     customer who is answered."""
-    said = [_read(line) for line in lines]
-    table = _table(service, [each.customer_id for each in said if isinstance(each, CustomerLine)], tell)
+    said = [plain_customer(line) or _read(line) for line in lines]
+    table = _table(service, [each for each in said if isinstance(each, str)], tell)
     return b"".join(_answer(service, each, table, before + i, tell) for i, each in enumerate(said, 1))
 
 
 def refused(line: int, error: Exception) -> bytes:
     """What is answered to a line that cannot be."""
-    return _line({"line": line, "problem": problem_of(error).model_dump()})
+    return msgspec.json.encode({"line": line, "problem": problem_of(error).model_dump()}) + b"\n"
 
 
-def _read(line: bytes) -> Asked | CustomerLine | Exception:
+def _read(line: bytes) -> Said:
     try:
         said = decode_json(line)
         if isinstance(said, dict) and "events" in said:
             return read_asked(said, ScoreRequest)
-        return checked(CustomerLine, said)
+        found = checked(CustomerLine, said)
+        return found if found.as_of else found.customer_id
     except REFUSALS as error:
         return error
 
 
-def _answer(
-    service: Service, asked: Asked | CustomerLine | Exception, table: Mapping[str, bytes], line: int, tell: Tell
-) -> bytes:
+def _answer(service: Service, asked: Said, table: Mapping[str, bytes], line: int, tell: Tell) -> bytes:
     if isinstance(asked, Exception):
         return refused(line, asked)
-    if isinstance(asked, CustomerLine) and asked.as_of is None and asked.customer_id in table:
-        return table[asked.customer_id]
+    if isinstance(asked, str) and asked in table:
+        return table[asked]
     try:
         if isinstance(asked, Asked):
             found = answers.of_events(service, asked)
+        elif isinstance(asked, str):
+            found = answers.of_customer(service, asked)
         else:
             found = answers.of_customer(service, asked.customer_id, asked.as_of)
     except REFUSALS as error:
         return refused(line, error)
-    tell(found["classes"])
-    return _line(found)
+    tell(found.classes)
+    return found.body + b"\n"
 
 
 def _table(service: Service, ids: Sequence[str], tell: Tell) -> dict[str, bytes]:
@@ -77,10 +79,6 @@ def _table(service: Service, ids: Sequence[str], tell: Tell) -> dict[str, bytes]
         return {}
     found = {}
     for id_, said in zip(ready, service.answer_many(ready), strict=True):
-        tell(said["classes"])
-        found[id_] = _line(said)
+        tell(said.classes)
+        found[id_] = said.body + b"\n"
     return found
-
-
-def _line(said: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode(said) + b"\n"

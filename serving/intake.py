@@ -72,7 +72,7 @@ def _check(event: Event, timezone: str, now: datetime, roles: frozenset[str]) ->
 def _arrival(service: Service, raw_id: str, customer: str, event: Event, now: datetime) -> Arrival:
     own, decimals = service.timezone, service.scorer.live.release.about["decimals"]
     hidden = service.scorer.pseudonymous(event)
-    id_ = event.event_id or event_digest(customer, hidden, zone(own))
+    id_ = event.event_id or event_digest(customer, hidden, own)
     kept = msgspec.structs.replace(hidden, event_id=id_, known_at=now)
     line = line_of(raw_id, msgspec.structs.replace(event, event_id=id_), now, own, decimals)
     sealed = seal(service.vault_key, msgspec.json.encode(line), SEALED)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from classification.playbook import Playbook, check_fits, load_playbook
 from classification.playbook_use import note_playbook, playbook_in_use
 from classification.plays import play_of
@@ -23,9 +25,9 @@ class Plays:
         self.playbook, self.scheme = playbook, scheme
         self._play = lru_cache(REMEMBERED)(self._made)
 
-    def of(self, classes: Mapping[str, Mapping[str, Any]], no_marketing: bool) -> dict[str, Any]:
-        """The play of a customer, as `serving.schema.CustomerPlay` describes it; classes: those of its record."""
-        return self._play(tuple(classes[name]["code"] for name in self.playbook.plays), no_marketing)
+    def of(self, classes: Mapping[str, str], no_marketing: bool) -> bytes:
+        """The play of a customer as JSON, as `serving.schema.CustomerPlay` describes it; classes: dimension → class."""
+        return self._play(tuple(map(classes.__getitem__, self.playbook.plays)), no_marketing)
 
     def one(self, dimension: str, class_: str) -> dict[str, Any] | None:
         """What the playbook says of one class, as `serving.schema.ClassPlayOut` describes it; None: nothing."""
@@ -36,9 +38,9 @@ class Plays:
         said = {"playbook": self.playbook.version, "dimension": dimension, "code": class_, "name": name}
         return said | {"play": play.model_dump(mode="json")}
 
-    def _made(self, codes: tuple[str, ...], no_marketing: bool) -> dict[str, Any]:
+    def _made(self, codes: tuple[str, ...], no_marketing: bool) -> bytes:
         play = play_of(self.playbook, dict(zip(self.playbook.plays, codes, strict=True)), no_marketing)
-        return {
+        told = {
             "playbook": self.playbook.version,
             "owner": play.owner,
             "discount": {"tier": play.discount, "percent": self.playbook.tiers[play.discount]},
@@ -52,6 +54,7 @@ class Plays:
             "cap": play.cap,
             "because": play.because,
         }
+        return msgspec.json.encode(told)
 
 
 def open_plays(workspace: Workspace, scheme: Scheme, version: str | None = None) -> Plays | None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from serving import answers
 from serving.bodies import read_json
 from serving.direct import AsOf, CustomerId, Direct, HowMany, asking_of, customer_of, documented
+from serving.records import Answer
 from serving.roles import caller_of
 from serving.schema import CustomerScore, EventsRequest, KeptScore, ScoreRequest
 from serving.service import service_of
@@ -56,8 +55,8 @@ async def score_stored(request: Request) -> Response:
     return await _answer(request, work, service.store.local and not asking.reasons)
 
 
-async def _answer(request: Request, work: Callable[[], dict[str, Any]], quick: bool) -> Response:
+async def _answer(request: Request, work: Callable[[], Answer], quick: bool) -> Response:
     """The answer as JSON; what is not quick is done beside other requests."""
     found = work() if quick else await run_in_threadpool(work)
-    request.app.state.meters.scored(found["classes"])
-    return Response(msgspec.json.encode(found), media_type="application/json")
+    request.app.state.meters.scored(found.classes)
+    return Response(found.body, media_type="application/json")

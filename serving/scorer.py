@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from classification.grade import LiveSet
 from features.catalogue import PROGRAM
-from features.online import Event, feature_row
+from features.online import Event, row_of, told_by
 from features.tables.privacy import Pseudonyms
 from features.traits import traits_of
 from serving.records import Records
@@ -39,8 +39,8 @@ class Scorer:
     ) -> tuple[NDArray[np.float64], dict[str, str | None]]:
         """The feature row (features,) and the traits of a customer, a pseudonym as all ids in `events`."""
         company = self.live.snapshot.company
-        row = feature_row(PROGRAM, customer, events, as_of, company)
-        return row, traits_of(customer, events, as_of, company, self.categories)
+        told = told_by(customer, events, company)
+        return row_of(PROGRAM, told, as_of, company), traits_of(told, as_of, self.categories)
 
     def pseudonymous(self, event: Event) -> Event:
         """An event as it was sent, with a pseudonym for the company's own id of a partner."""

@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
 from classification.decisions import Override
-from classification.grade import One
 from features.calendar import today
 from features.tables.vault import open_vault
 from features.texts import Texts
-from features.workspace import Workspace
+from features.workspace import Workspace, finite
 from serving.plays import Plays
 from serving.reasons import reasons_of
+from serving.records import Answer, Said, override_record, to_json
 from serving.scorer import Scorer
 from serving.store.state import State, Store
+
+BODY = b'{"customer_id":%b,%b,%b,"overrides":%b,"no_marketing":%b,"play":%b}'
+NULL, TRUE, FALSE = map(to_json, (None, True, False))
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,20 @@ class Service:
 
     def overrides(self, state: State) -> list[Override]:
         """What persons decided about the customer, as far as it holds today."""
+        if not state.overrides:
+            return []
         live, day = self.scorer.live, today(self.timezone)
         return [each for each in state.overrides if each.holds(day, live.scheme)]
 
     def last(self, customer_id: str) -> dict[str, Any]:
         """The customer as the last grading left it, with what persons decided since, and the play for it."""
         state = self.graded(customer_id)
-        return self._with_play(customer_id, msgspec.json.decode(self.store.record(state.customer) or b"{}"), state)
+        record = self.store.record(state.customer)
+        if record is None:
+            raise HTTPException(404, "no graded customer of that id")
+        answer = self._told(customer_id, self.scorer.records.read(record), state)
+        told: dict[str, Any] = msgspec.json.decode(answer.body)
+        return told
 
     def answer(
         self,
@@ -79,37 +89,39 @@ class Service:
         as_of: date,
         reasons: int = 0,
         held: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Answer:
         """A feature row (features,) and texts of a customer, scored and classified; held: with the classes that the
         grading held while the facts still say what they said then."""
-        told = self._told(customer_id, state, self.scorer.live.grade_one(row, texts), as_of, held)
+        said = self.scorer.records.of(self.scorer.live.grade_one(row, texts), as_of)
+        told = self._told(customer_id, said, state, held)
         if reasons:
-            scores = {name: each["value"] for name, each in told["scores"].items()}
-            told["reasons"] = reasons_of(self.scorer.live.release, row, scores, reasons)
+            found = reasons_of(self.scorer.live.release, row, finite(dict(said.scores)), reasons)
+            return told.also("reasons", found)
         return told
 
-    def answer_many(self, states: Mapping[str, State]) -> Iterator[dict[str, Any]]:
+    def answer_many(self, states: Mapping[str, State]) -> Iterator[Answer]:
         """The same of customers (company's own id → state with a row) as the snapshot has them, graded together."""
         known = list(states.values())
-        names = sorted({name for state in known for name in state.texts})
         rows = np.stack([state.row for state in known if state.row is not None])
-        texts = {name: Texts.of([state.texts.get(name) for state in known]) for name in names}
-        graded, as_of = self.scorer.live.grade(rows, texts).each(), self.scorer.live.snapshot.as_of
-        for (customer_id, state), one in zip(states.items(), graded, strict=True):
-            yield self._told(customer_id, state, one, as_of, held=True)
+        texts = {name: Texts.of([state.texts.get(name) for state in known]) for name in self.scorer.live.scheme.texts}
+        live = self.scorer.live
+        every = self.scorer.records.of_many(live.grade(rows, texts), live.snapshot.as_of)
+        for (customer_id, state), said in zip(states.items(), every, strict=True):
+            yield self._told(customer_id, said, state, held=True)
 
-    def _told(self, customer_id: str, state: State, one: One, as_of: date, held: bool) -> dict[str, Any]:
-        found = self.scorer.records.of(one, as_of)
-        if held:
-            found = self.scorer.records.settled(found, state.held)
-        return self._with_play(customer_id, found, state)
-
-    def _with_play(self, customer_id: str, record: dict[str, Any], state: State) -> dict[str, Any]:
-        """The play is added to what is answered, and never stored: the playbook may change between two gradings."""
-        found = self.scorer.records.current(record, self.overrides(state))
-        found |= {"customer_id": customer_id, "no_marketing": state.no_marketing}
-        play = self.plays.of(found["classes"], state.no_marketing) if self.plays else None
-        return found | {"play": play}
+    def _told(self, customer_id: str, said: Said, state: State, held: bool = False) -> Answer:
+        """What is said of a customer, with what holds of it now. The play is never stored: the playbook may change
+        between two gradings."""
+        records, overrides = self.scorer.records, self.overrides(state)
+        if held and state.held:
+            said = records.settled(said, state.held)
+        said = records.current(said, overrides)
+        classed = said.classed
+        play = self.plays.of(classed.codes, state.no_marketing) if self.plays else NULL
+        objects = TRUE if state.no_marketing else FALSE
+        decided = to_json([override_record(each) for each in overrides])
+        pieces = to_json(customer_id), said.told, classed.told, decided, objects, play
+        return Answer(BODY % pieces, said.scores, classed.codes)
 
 
 def service_of(request: Request) -> Service:

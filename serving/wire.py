@@ -15,7 +15,7 @@ import msgspec
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from features.online import FIELDS, Event
+from features.online import Event, columns_of
 from features.tables.events import KINDS
 from features.tables.privacy import BLANKS
 from features.tables.rules import LARGEST_AMOUNT, LARGEST_NUMBER
@@ -68,6 +68,13 @@ class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attributes: Annotated[dict[Text, Text | None], msgspec.Meta(max_length=MOST_ATTRIBUTES)] = {}
 
 
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    customer_id: Text
+
+
+_line = msgspec.json.Decoder(_Line)
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request that fits: the company's own id, and what came with it."""
@@ -90,23 +97,39 @@ def read_asked(said: Any, schema: type[ScoreRequest] | type[EventsRequest]) -> A
     return asked if _fits(asked) else _judged(said, schema)
 
 
+def plain_customer(line: bytes) -> str | None:
+    """The customer of a line that says nothing else; None for any other line, right or wrong.
+
+    In four quotes, none of them within a text, there is one name and one text.
+    """
+    if line.count(b'"') != 4 or b"\\" in line:
+        return None
+    try:
+        customer_id = _line.decode(line).customer_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return customer_id if _trimmed(customer_id) else None
+
+
+def _trimmed(text: str) -> bool:
+    return text[0] not in BLANKS and text[-1] not in BLANKS
+
+
 def _fits(request: Asked) -> bool:
-    """What the types do not say: kinds, signs, years, and that no text has blanks around it."""
-    columns = dict(zip(FIELDS, zip(*map(msgspec.structs.astuple, request.events), strict=True), strict=False))
-    kinds, amounts = columns.get("kind", ()), columns.get("amount", ())
-    if not KNOWN_KINDS.issuperset(kinds) or not all(map(_signed, kinds, amounts)):
+    """What the types do not say: years, kinds, signs, and that no text has blanks around it."""
+    columns = columns_of(request.events)
+    times = {request.as_of}.union(*(columns[name] for name in TIMES))
+    if not all(FIRST_YEAR <= time.year <= LAST_YEAR for time in times if time is not None):
         return False
-    times = {request.as_of}.union(*(columns.get(name, ()) for name in TIMES)) - {None}
-    if not all(FIRST_YEAR <= year <= LAST_YEAR for year in {time.year for time in times if time is not None}):
+    if not KNOWN_KINDS.issuperset(columns["kind"]) or not all(map(_right, columns["kind"], columns["amount"])):
         return False
     texts = {request.customer_id, *request.attributes, *request.attributes.values()}
-    texts = texts.union(*(columns.get(name, ()) for name in TEXTS)) - {None}
-    return all(text[0] not in BLANKS and text[-1] not in BLANKS for text in texts if text is not None)
+    return all(_trimmed(text) for text in texts.union(*(columns[name] for name in TEXTS)) if text is not None)
 
 
-def _signed(kind: str, amount: int | None) -> bool:
-    """Whether the amount has the sign of its kind."""
-    return amount is None or amount * SIGNS.get(kind, 0) >= 0
+def _right(kind: str, amount: int | None) -> bool:
+    """Whether an amount has the sign of its kind."""
+    return amount is None or kind not in SIGNS or amount * SIGNS[kind] >= 0
 
 
 def _judged(said: Any, schema: type[ScoreRequest] | type[EventsRequest]) -> Asked:

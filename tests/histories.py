@@ -75,7 +75,7 @@ def customer(i: int) -> str:
 def unique(i: int, history: Sequence[Event]) -> dict[str, Event]:
     """The events of customer `i`, each once, by their ids."""
     arrived = sorted(history, key=first_known, reverse=True)
-    return {event_digest(customer(i), event, ZONE): event for event in arrived}
+    return {event_digest(customer(i), event, COMPANY.timezone): event for event in arrived}
 
 
 def write_tables(folder: Path, base: Sequence[Sequence[Event]], row_group_size: int = 100_000) -> None:

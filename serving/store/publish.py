@@ -133,7 +133,7 @@ def states(
         where = np.array([place[id_] for id_ in ids])
         kept = zip(ids, _kept(graded, base, where), strict=True)
         for (customer, said), one in zip(kept, graded.each(), strict=True):
-            yield customer, msgspec.json.encode(records.of(one, live.snapshot.as_of)), said
+            yield customer, records.stored(one, live.snapshot.as_of), said
         done += len(ids)
     progress("publish to the store", total, total)
 

@@ -41,8 +41,6 @@ TABLES = ("customers", "records", "histories", "aliases", "consents", "overrides
 MAPPED = 2**40
 """Of a file is read as memory: all of it."""
 
-CUSTOMER = "SELECT kept FROM customers WHERE id = ?"
-
 
 @dataclass(frozen=True)
 class _File:
@@ -91,8 +89,10 @@ class SqliteStore:
         customers = [file.aliases.get(each, each) for each in pseudonyms]
         arrived = self._arrived(customers)
         with _answering():
-            kept = [file.db.execute(CUSTOMER, (customer,)).fetchone() for customer in customers]
-        return [_state(file, *each, arrived) for each in zip(pseudonyms, customers, kept, strict=True)]
+            marks = ", ".join("?" * len(customers))
+            kept = dict(file.db.execute(f"SELECT id, kept FROM customers WHERE id IN ({marks})", customers))
+        pairs = zip(pseudonyms, customers, strict=True)
+        return [_state(file, each, customer, kept.get(customer), arrived) for each, customer in pairs]
 
     def record(self, customer: str) -> bytes | None:
         """As the grading left it."""
@@ -180,8 +180,8 @@ def arrivals_path(workspace: Workspace) -> Path:
 _kept = msgspec.msgpack.Decoder(Kept)
 
 
-def _state(file: _File, pseudonym: str, customer: str, found: tuple[bytes] | None, arrived: frozenset[str]) -> State:
-    said = _kept.decode(found[0]) if found else None
+def _state(file: _File, pseudonym: str, customer: str, found: bytes | None, arrived: frozenset[str]) -> State:
+    said = _kept.decode(found) if found else None
     no_profiling, no_marketing = file.consents.get(pseudonym, (False, False))
     return State(
         customer,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from features.calendar import zone
 from features.company import Company
-from features.online import Event
+from features.online import Event, told_by
 from features.tables.events import EVENTS, ITEMS
 from features.texts import Texts
 from features.traits import trait_table, traits_of
@@ -75,19 +75,23 @@ def test_online_is_batch(histories: list[list[Event]]) -> None:
     online = {
         (f"{customer:032}", name): value
         for customer, history in enumerate(histories)
-        for name, value in traits_of(f"{customer:032}", history, AS_OF, COMPANY, CATEGORIES).items()
+        for name, value in traits_of(told_by(f"{customer:032}", history, COMPANY), AS_OF, CATEGORIES).items()
         if value is not None
     }
     assert online == batch
+
+
+def traits(events: list[Event]) -> dict[str, str | None]:
+    return traits_of(told_by("x", events, COMPANY), AS_OF, {})
 
 
 def test_of_equals_the_first_in_order_of_text_counts() -> None:
     """So that the answer does not depend on the order of events."""
     at = datetime(2026, 1, 5, tzinfo=UTC)
     bought = [Event(at + timedelta(days=i), "purchase", channel=c) for i, c in enumerate(("web", "shop"))]
-    assert traits_of("x", bought, AS_OF, COMPANY, {})["top_channel"] == "shop"
-    assert traits_of("x", bought[::-1], AS_OF, COMPANY, {})["top_channel"] == "shop"
-    assert traits_of("x", [], AS_OF, COMPANY, {}) == {"top_channel": None, "top_category": None}
+    assert traits(bought)["top_channel"] == "shop"
+    assert traits(bought[::-1])["top_channel"] == "shop"
+    assert traits([]) == {"top_channel": None, "top_category": None}
 
 
 def test_later_events_change_nothing() -> None:
@@ -99,7 +103,7 @@ def test_later_events_change_nothing() -> None:
         Event(at, "purchase", channel="shop", ref="2", known_at=datetime(2026, 3, 2, tzinfo=UTC)),
         Event(at, "purchase", channel="shop", ref="3", known_at=datetime(2026, 3, 2, tzinfo=UTC)),
     ]
-    assert traits_of("x", [*bought, *later], AS_OF, COMPANY, {}) == traits_of("x", bought, AS_OF, COMPANY, {})
+    assert traits([*bought, *later]) == traits(bought)
 
 
 def test_texts_keep_null_apart() -> None:
