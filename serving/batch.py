@@ -22,8 +22,8 @@ REFUSALS = (HTTPException, RequestValidationError, NotJsonError, StoreError)
 
 
 def answer_lines(service: Service, lines: Sequence[bytes], before: int, tell: Tell) -> bytes:
-    """A line for each line, in their order; before: how many lines went before; tell: is told the classes of each
-    customer who is answered."""
+    """A line for each line, in their order; before: how many lines went before; tell: is told the answer of each
+    customer who gets one."""
     said = [_read(line) for line in lines]
     table = _table(service, [each.customer_id for each in said if isinstance(each, CustomerLine)], tell)
     return b"".join(_answer(service, each, table, before + i, tell) for i, each in enumerate(said, 1))
@@ -58,7 +58,7 @@ def _answer(
             found = answers.of_customer(service, asked.customer_id, asked.as_of)
     except REFUSALS as error:
         return refused(line, error)
-    tell(found["classes"])
+    tell(found)
     return _line(found)
 
 
@@ -77,7 +77,7 @@ def _table(service: Service, ids: Sequence[str], tell: Tell) -> dict[str, bytes]
         return {}
     found = {}
     for id_, said in zip(ready, service.answer_many(ready), strict=True):
-        tell(said["classes"])
+        tell(said)
         found[id_] = _line(said)
     return found
 

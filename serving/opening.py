@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from classification.playbook_use import playbook_in_use
 from classification.snapshots import newest_snapshot
 from features.traits import read_categories
+from serving.drift import graded_scores
 from serving.plays import open_plays
 from serving.scorer import Scorer
 from serving.service import Service
@@ -47,4 +48,6 @@ def open_service(job: Job, playbook: str | None = None) -> Service:
     store = job.place.store(live.snapshot.id)
     scorer = Scorer(live, pseudonyms, read_categories(job.workspace.tables))
     scorer.warm()
-    return Service(scorer, store, job.workspace, open_plays(job.workspace, live.scheme, playbook))
+    plays = open_plays(job.workspace, live.scheme, playbook)
+    scores = graded_scores(newest_snapshot(job.workspace, live.release.version), live)
+    return Service(scorer, store, job.workspace, plays, scores)

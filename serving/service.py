@@ -24,17 +24,19 @@ from serving.plays import Plays
 from serving.reasons import reasons_of
 from serving.scorer import Scorer
 from serving.store.state import State, Store
+from training.drift.reference import Reference
 
 
 @dataclass(frozen=True)
 class Service:
     """The live set: one scorer, the states of the same snapshot, the workspace whose months are the history, and the
-    plays for the classes (None: no playbook in use is for the scheme)."""
+    plays for the classes (None: no playbook in use is for the scheme); and the scores of the grading, counted."""
 
     scorer: Scorer
     store: Store
     workspace: Workspace
     plays: Plays | None = None
+    graded_scores: Reference | None = None
 
     @property
     def timezone(self) -> str:
