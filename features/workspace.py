@@ -87,6 +87,11 @@ class Workspace:
         return self.home / "store"
 
     @property
+    def live(self) -> Path:
+        """A copy of the release that was served last, to start from while the registry does not answer."""
+        return self.home / "live"
+
+    @property
     def arrivals(self) -> Path:
         """The events that arrived over HTTP and are not yet in the event table."""
         return self.home / "arrivals"

@@ -82,7 +82,7 @@ def readyz(request: Request, live: Live) -> JSONResponse:
 
 @router.get("/metrics", response_class=Response, summary="What Prometheus reads")
 def metrics(request: Request, live: Live) -> Response:
-    """Latencies by route, answers by class, what is live and since when, whether the store answers."""
+    """Latencies by route, answers by class, drift of scores, what is live and since when, whether the store answers."""
     meters: Meters = request.app.state.meters
     try:
         live.store.check()
@@ -119,7 +119,7 @@ def create_app(
     def adopt(new: Service) -> None:
         app.state.service = new
         said = version(new.scorer.live)
-        meters.went_live(new.scorer.live.release.version, new.scorer.live.snapshot.as_of)
+        meters.went_live(new.scorer.live, new.graded_scores)
         log.event("live", **said)
 
     def tell(trouble: Trouble | None) -> None:

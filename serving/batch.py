@@ -11,20 +11,21 @@ from starlette.exceptions import HTTPException
 from serving import answers
 from serving.bodies import NotJsonError, decode_json
 from serving.problems import problem_of
+from serving.records import Answer
 from serving.schema import CustomerLine, ScoreRequest
 from serving.service import Service
 from serving.store.state import StoreError
 from serving.wire import Asked, checked, plain_customer, read_asked
 
-Tell = Callable[[Mapping[str, str]], None]
+Tell = Callable[[Answer], None]
 Said = Asked | CustomerLine | str | Exception
 """What a line asks for, by itself the id of a stored customer; or why it cannot be taken."""
 REFUSALS = (HTTPException, RequestValidationError, NotJsonError, StoreError)
 
 
 def answer_lines(service: Service, lines: Sequence[bytes], before: int, tell: Tell) -> bytes:
-    """A line for each line, in their order; before: how many lines went before; tell: is told the classes of each
-    customer who is answered."""
+    """A line for each line, in their order; before: how many lines went before; tell: is told the answer of each
+    customer who gets one."""
     said = [plain_customer(line) or _read(line) for line in lines]
     table = _table(service, [each for each in said if isinstance(each, str)], tell)
     return b"".join(_answer(service, each, table, before + i, tell) for i, each in enumerate(said, 1))
@@ -60,7 +61,7 @@ def _answer(service: Service, asked: Said, table: Mapping[str, bytes], line: int
             found = answers.of_customer(service, asked.customer_id, asked.as_of)
     except REFUSALS as error:
         return refused(line, error)
-    tell(found.classes)
+    tell(found)
     return found.body + b"\n"
 
 
@@ -79,6 +80,6 @@ def _table(service: Service, ids: Sequence[str], tell: Tell) -> dict[str, bytes]
         return {}
     found = {}
     for id_, said in zip(ready, service.answer_many(ready), strict=True):
-        tell(said.classes)
+        tell(said)
         found[id_] = said.body + b"\n"
     return found

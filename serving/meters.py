@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import os
 import time
+from calendar import timegm
 from collections import Counter as Counts
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from datetime import date
 from threading import Lock
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from classification.grade import LiveSet
+from serving.drift import LABELS, Drift
+from serving.records import Answer
+from training.drift.reference import Reference
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 FLUSH = 256
 """Answers whose classes are counted before they are added to the meters."""
+
+BINS = "customer_scoring_scores_by_bin"
 
 NOWHERE = "none"
 """The route of a path that is none; paths themselves are never told."""
@@ -41,10 +50,13 @@ class Meters:
         self.classes = Counter("answers", "Answers by class.", ("dimension", "class"), **own)
         self.version = Gauge("release_version", "Version of the release that is live.", **latest)
         self.since = Gauge("live_since_seconds", "When what is live went live, seconds since 1970.", **latest)
+        self.trained = Gauge("release_seconds", "Day up to which the release has learnt, seconds since 1970.", **latest)
         self.graded = Gauge("snapshot_seconds", "Date of the grading snapshot, seconds since 1970.", **latest)
         self.stale = Gauge("stale", "1 while something newer cannot be taken.", **latest)
         self.store = Gauge("store_up", "1 while the online store answers.", **latest)
         self.failures = Counter("watch_failures", "Times that the registry or a release could not be used.", **own)
+        self._bins = Counter("scores_by_bin", "What score_drift is computed from.", LABELS, **own)  # is not told itself
+        self._drift: Drift | None = None
         self._given: Counts[tuple[str, str]] = Counts()
         self._answers, self._lock = 0, Lock()
 
@@ -53,32 +65,61 @@ class Meters:
         route = scope.get("template", NOWHERE)
         self.seconds.labels(route, scope["method"], status).observe(seconds)
 
-    def scored(self, classes: Mapping[str, str]) -> None:
-        """A customer got these classes, dimension → class."""
+    def scored(self, answer: Answer) -> None:
+        """A customer was answered its scores and classes."""
         with self._lock:
-            self._given.update(classes.items())
+            self._given.update(answer.classes.items())
+            if self._drift:
+                self._drift.add(answer)
             self._answers += 1
         if self._answers >= FLUSH:
             self.flush()
 
     def flush(self) -> None:
-        """Add the classes that were counted to the meters."""
+        """Add what was counted to the meters."""
         with self._lock:
             given, self._given, self._answers = self._given, Counts(), 0
+            drift, counted = self._drift, self._drift.take() if self._drift else None
         for key, count in given.items():
             self.classes.labels(*key).inc(count)
+        if drift and counted:
+            drift.tell(counted)
 
-    def went_live(self, version: int, graded_at: date) -> None:
-        """Another release or snapshot is live."""
-        self.version.set(version)
+    def went_live(self, live: LiveSet, graded: Reference | None = None) -> None:
+        """Another release or snapshot is live. graded: the scores of its grading, beside which those that are answered
+        are held from now on."""
+        self.version.set(live.release.version)
         self.since.set(time.time())
-        self.graded.set(time.mktime(graded_at.timetuple()))
+        self.trained.set(_seconds(date.fromisoformat(live.release.about["trained_through"])))
+        self.graded.set(_seconds(live.snapshot.as_of))
+        if self._drift and self._drift.snapshot == live.snapshot.id:
+            return
+        with self._lock:
+            self._drift = Drift(live.snapshot.id, graded, self._bins) if graded else None
+        if not os.environ.get(FOLDER):  # files of several processes keep what they have, each snapshot's by itself
+            self._bins.clear()
 
     def page(self) -> bytes:
         """What Prometheus asks for, of all processes."""
         self.flush()
-        if not os.environ.get(FOLDER):
-            return generate_latest(self.registry)
-        everyone = CollectorRegistry()
-        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
-        return generate_latest(everyone)
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """The same, as metrics."""
+        everyone = self.registry
+        if os.environ.get(FOLDER):
+            everyone = CollectorRegistry()
+            MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        drift, samples = self._drift, []
+        for metric in everyone.collect():
+            if metric.name == BINS:
+                samples = metric.samples
+            else:
+                yield metric
+        if drift:
+            yield from drift.metrics(samples)
+
+
+def _seconds(day: date) -> int:
+    """Since 1970."""
+    return timegm(day.timetuple())

@@ -35,12 +35,13 @@ to_json = msgspec.json.encode
 
 
 class Answer(NamedTuple):
-    """What is answered about a customer, as JSON, and what of it is counted: output → score, NaN for null; dimension →
-    class."""
+    """What is answered about a customer, as JSON, and what of it is counted: output → score, NaN or None for null;
+    dimension → class; the id of the grading that it is of."""
 
     body: bytes
     scores: Mapping[str, float]
     classes: Mapping[str, str]
+    snapshot: str
 
     def also(self, name: str, value: Any) -> Answer:
         """The same with one more member."""

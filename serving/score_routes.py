@@ -58,5 +58,5 @@ async def score_stored(request: Request) -> Response:
 async def _answer(request: Request, work: Callable[[], Answer], quick: bool) -> Response:
     """The answer as JSON; what is not quick is done beside other requests."""
     found = work() if quick else await run_in_threadpool(work)
-    request.app.state.meters.scored(found.classes)
+    request.app.state.meters.scored(found)
     return Response(found.body, media_type="application/json")

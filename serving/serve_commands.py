@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import resource
 import socket
 import tempfile
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30
 """So long requests that have begun may take when the service is told to end."""
 
-START_SECONDS = 120
-"""So long a process may take until it first answers the one that watches it; it imports and compiles before."""
+WORKER_SECONDS = 60
+"""A process that says nothing for so long is started again: on a busy machine one takes a while to begin."""
+
+MOST_FILES = 65_536
 
 Keys = Literal["auto", "required", "off"]
 KeysOption = Annotated[
@@ -61,6 +64,7 @@ def serve(
     asked = keys == "required" or (keys == "auto" and not _loopback(host))
     served = Served(source, str(there), playbook, asked, log, watch or load_serving().watch_seconds)
     ready = application(served)  # what is missing is said here, once
+    _many_files()
     listener = _listen(host, port)
     if asked and not read_keys(keys_path(served.job.workspace)):
         err.print("No API key yet: all but /healthz and /readyz is refused. Make one: scoring key add", markup=False)
@@ -72,15 +76,19 @@ def serve(
 def _config(app: object, workers: int) -> uvicorn.Config:
     import uvicorn
 
+    from serving.connection import Connection
+
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
+        http=Connection,
+        ws="none",
         factory=workers > 1,
         workers=workers,
         access_log=False,  # its lines would carry customers' ids
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=START_SECONDS,
+        timeout_worker_healthcheck=WORKER_SECONDS,
     )
 
 
@@ -96,6 +104,14 @@ def _run(config: uvicorn.Config, listener: socket.socket) -> None:
     with tempfile.TemporaryDirectory(prefix="meters-") as folder:
         os.environ.setdefault(FOLDER, folder)
         Multiprocess(config, [listener]).run()  # a process that dies is started again
+
+
+def _many_files() -> None:
+    """As many connections as this user may have, instead of the thousand that are usual."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

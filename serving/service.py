@@ -24,6 +24,7 @@ from serving.reasons import reasons_of
 from serving.records import Answer, Said, override_record, to_json
 from serving.scorer import Scorer
 from serving.store.state import State, Store
+from training.drift.reference import Reference
 
 BODY = b'{"customer_id":%b,%b,%b,"overrides":%b,"no_marketing":%b,"play":%b}'
 NULL, TRUE, FALSE = map(to_json, (None, True, False))
@@ -32,12 +33,13 @@ NULL, TRUE, FALSE = map(to_json, (None, True, False))
 @dataclass(frozen=True)
 class Service:
     """The live set: one scorer, the states of the same snapshot, the workspace whose months are the history, and the
-    plays for the classes (None: no playbook in use is for the scheme)."""
+    plays for the classes (None: no playbook in use is for the scheme); and the scores of the grading, counted."""
 
     scorer: Scorer
     store: Store
     workspace: Workspace
     plays: Plays | None = None
+    graded_scores: Reference | None = None
 
     @property
     def timezone(self) -> str:
@@ -121,7 +123,7 @@ class Service:
         objects = TRUE if state.no_marketing else FALSE
         decided = to_json([override_record(each) for each in overrides])
         pieces = to_json(customer_id), said.told, classed.told, decided, objects, play
-        return Answer(BODY % pieces, said.scores, classed.codes)
+        return Answer(BODY % pieces, said.scores, classed.codes, self.scorer.live.snapshot.id)
 
 
 def service_of(request: Request) -> Service:

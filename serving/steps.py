@@ -303,9 +303,9 @@ class Job:
         path = store_path(self.workspace, live.snapshot.id)
         return live, pseudonyms, self.workspace.needs(path, "scoring classify")
 
-    def graded(self) -> tuple[LiveSet, Pseudonyms]:
-        """The champion and the newest snapshot it graded."""
-        release = registry.fetch(self.source.name)
+    def graded(self, release: Release | None = None) -> tuple[LiveSet, Pseudonyms]:
+        """A release, by default the champion, and the newest snapshot it graded."""
+        release = release or registry.fetch(self.source.name)
         folder = newest_snapshot(self.workspace, release.version)
         live = load_live_set(folder, release)
         pseudonyms = load_pseudonyms()

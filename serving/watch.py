@@ -18,6 +18,9 @@ from serving.service import Service
 LONGEST_SECONDS = 60.0
 """Between two tries to open the same thing that fails."""
 
+STOP_SECONDS = 30.0
+"""The longest that the end of the service waits for a look."""
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -30,7 +33,7 @@ class Trouble:
 
 class Watch:
     """Looks every `seconds`. look: what is to be live; open_: that, opened; adopt: makes it live; tell: is told of
-    trouble, and of None when it is over."""
+    trouble, and of None when it is over; live: the sign of what is; trouble: that there is from the start."""
 
     def __init__(
         self,
@@ -40,10 +43,11 @@ class Watch:
         tell: Callable[[Trouble | None], None],
         seconds: float,
         live: Sign | None,
+        trouble: Trouble | None = None,
     ) -> None:
         self.look, self.open, self.adopt, self.tell, self.seconds = look, open_, adopt, tell, seconds
         self.live = live
-        self.trouble: Trouble | None = None
+        self.trouble = trouble
         self._failed: Sign | None = None
         self._again = 0.0
         self._stop = threading.Event()
@@ -51,12 +55,14 @@ class Watch:
 
     def start(self) -> None:
         """Begin to look."""
+        if self.trouble:
+            self.tell(self.trouble)
         self._thread.start()
 
     def stop(self) -> None:
-        """End, once what is being done is done."""
+        """End, once what is being done is done; a registry that keeps one waiting is left alone."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def once(self) -> None:
         """Look once."""

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from fastapi import FastAPI
 
+from features.errors import InputError
 from features.tables.privacy import load_pseudonyms
 from features.tables.sources import load_source
 from features.workspace import Workspace
 from serving.app import create_app
 from serving.keys import KeyRing, keys_path
 from serving.logs import to_stdout
-from serving.opening import open_service, sign_of
+from serving.opening import Sign, open_service, open_spare, sign_of
 from serving.service import Service
 from serving.steps import Job
 from serving.watch import Trouble, Watch
+from training.registry import AwayError
 
 VARIABLE = "CUSTOMER_SCORING_SERVE"
 
@@ -58,14 +61,28 @@ def create() -> FastAPI:
 def application(served: Served) -> FastAPI:
     """The service with its guard, which turns to another release or snapshot as soon as that is to be live.
 
-    Raises InputError where nothing can be served.
+    Where the registry does not answer, it begins with the release that was served last. Raises InputError where nothing
+    can be served.
     """
     job = served.job
-    sign, service = sign_of(job), served.open()
+    sign, service, trouble = _begin(served)
     log = to_stdout(load_pseudonyms()) if served.log else None
 
     def watch(adopt: Callable[[Service], None], tell: Callable[[Trouble | None], None]) -> Watch:
-        return Watch(lambda: sign_of(job), served.open, adopt, tell, served.watch_seconds, sign)
+        return Watch(lambda: sign_of(job), served.open, adopt, tell, served.watch_seconds, sign, trouble)
 
     ring = KeyRing(keys_path(job.workspace)) if served.keys else None
     return create_app(service, ring, log, watch)
+
+
+def _begin(served: Served) -> tuple[Sign | None, Service, Trouble | None]:
+    """What is live at first, its sign in the registry, and why something newer may be missing."""
+    try:
+        return sign_of(served.job), served.open(), None
+    except AwayError as error:
+        try:
+            service = open_spare(served.job, served.playbook)
+        except InputError as missing:
+            said = f"{error.cure} Nor can it start from a copy.\n{missing.letter()}"
+            raise InputError(error.place, error.found, error.wanted, said) from None
+        return None, service, Trouble(f"{error.place}: {error.found}", datetime.now(UTC), 1)

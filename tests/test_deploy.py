@@ -15,6 +15,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ from packaging.specifiers import SpecifierSet
 
 from features.workspace import Workspace
 from serving.cli import app
+from serving.drift import Drift
 from serving.keys import ROLES
 from serving.meters import Meters
+from serving.records import Answer
 from serving.roles import ALLOWED, OPEN
 from serving.store.place import Place
 from serving.store.state import StoreError
@@ -38,6 +41,7 @@ from tests.conftest import ROOT
 from tests.postgres import postgres_url
 from tests.redis_server import RedisServer, redis_running
 from training import registry
+from training.drift.reference import Reference
 
 __all__ = ["postgres_url", "redis_running"]
 
@@ -204,8 +208,9 @@ def test_prometheus_asks_for_what_there_is() -> None:
     assert set(SERVICES["prometheus"]["networks"]) & set(SERVICES["scoring"]["networks"])
     meters = Meters()
     meters.answered({"method": "GET"}, 200, 0.1)
-    meters.scored({"value": {"code": "A"}})
-    there = set(re.findall(r"^(\w+)[ {]", meters.page().decode(), re.M))
+    meters.scored(Answer(b"", {}, {"value": "A"}, "a grading"))
+    drift = Drift("a grading", Reference(date(2026, 11, 1), "", "", {}), meters.classes)
+    there = {*re.findall(r"^(\w+)[ {]", meters.page().decode(), re.M), *(each.name for each in drift.metrics([]))}
     rules = [rule for group in yaml.safe_load(ALERTS)["groups"] for rule in group["rules"]]
     named = {name for rule in rules for name in re.findall(r"customer_scoring_\w+", rule["expr"])}
     assert len(rules) >= 5 and len(named) >= 5 and named <= there

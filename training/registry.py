@@ -12,15 +12,16 @@ import logging
 import os
 import re
 import shutil
+import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from features.catalogue import FINGERPRINT, NAMES
 from features.errors import InputError
@@ -44,6 +45,14 @@ MANIFEST_TAG = "manifest_sha256"
 FEATURES_TAG = "features"
 
 
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
+KNOCK_SECONDS = 3.0
+
+
+class AwayError(InputError):
+    """The registry does not answer at all."""
+
+
 def tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, or the SQLite file below mlruns/."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT_STORE.resolve() / 'mlflow.db'}"
@@ -65,15 +74,27 @@ def model_name(source: str, task: str = SCORER) -> str:
 
 
 def connect() -> mlflow.MlflowClient:
-    """A client of the registry; makes the SQLite file's folder, and the database in it, when they are not there."""
+    """A client of the registry; makes the SQLite file's folder, and the database in it, when they are not there.
+
+    Raises AwayError where it does not answer.
+    """
     uri = tracking_uri()
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(uri)
-    with _quiet(), _reported():
+    with _quiet(), _reported(AwayError):
+        if uri.startswith("sqlite:///"):
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient()
         client.search_registered_models(max_results=1)  # a registry that cannot answer says so here
         return client
+
+
+def knock() -> None:
+    """Raise AwayError at once where nobody listens at the registry's address: MLflow would try again for minutes."""
+    said = urlsplit(tracking_uri())
+    port = said.port or PORTS.get(said.scheme.partition("+")[0])
+    if said.hostname and port:
+        with _reported(AwayError):
+            socket.create_connection((said.hostname, port), KNOCK_SECONDS).close()
 
 
 @contextmanager
@@ -233,10 +254,11 @@ def answers_here(source: str, version: int) -> bool:
     return tags_of(source, version).get(FEATURES_TAG, FINGERPRINT) == FINGERPRINT
 
 
-def fetch(source: str, version: int | None = None) -> Release:
+def fetch(source: str, version: int | None = None, keep: Callable[[Path, Release], None] | None = None) -> Release:
     """Load a release, by default the champion, every file checked against its manifest.
 
-    Raises InputError when there is none, or when its files were changed.
+    keep: is given the passing folder of its files, and the release. Raises InputError when there is none, or when its
+    files were changed.
     """
     number = version if version is not None else live_version(source)
     found = _version(connect(), source, number)
@@ -249,7 +271,10 @@ def fetch(source: str, version: int | None = None) -> Release:
         uri = f"models:/{model_name(source)}/{number}"
         with _reported():
             folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
-        return load_release(folder, digest, number, uri)
+        release = load_release(folder, digest, number, uri)
+        if keep:
+            keep(folder, release)
+        return release
 
 
 def _version(client: mlflow.MlflowClient, source: str, version: int, task: str = SCORER) -> ModelVersion:
@@ -264,15 +289,13 @@ def _version(client: mlflow.MlflowClient, source: str, version: int, task: str =
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def _reported(kind: type[InputError] = InputError) -> Iterator[None]:
     """A registry that cannot be used is a letter to its user."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         found = without_words(" ".join(str(error).split()))[:200]
-        raise InputError(
-            shown_uri(), found, "an MLflow registry that answers", "Look at MLFLOW_TRACKING_URI."
-        ) from None
+        raise kind(shown_uri(), found, "an MLflow registry that answers", "Look at MLFLOW_TRACKING_URI.") from None
 
 
 @contextmanager

@@ -110,5 +110,5 @@ def test_held_and_overridden_classes_are_told(live: LiveSet) -> None:
 
 def test_an_answer_may_say_more() -> None:
     """As one more member."""
-    answer = Answer(b'{"a":1}', {}, {}).also('k"', {"new": 1})
+    answer = Answer(b'{"a":1}', {}, {}, "").also('k"', {"new": 1})
     assert answer.body == b'{"a":1,"k\\"":{"new":1}}'
