@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 30
 """So long requests that have begun may take when the service is told to end."""
 
-START_SECONDS = 120
+START_SECONDS = 30
 """So long a process may take until it first answers the one that watches it; it imports and compiles before."""
 
 Keys = Literal["auto", "required", "off"]
