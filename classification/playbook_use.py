@@ -31,6 +31,7 @@ def use_playbook(workspace: Workspace, playbook: Playbook, by: str | None, reaso
     path = _path(workspace)
     new = path.with_name(f".{FILE}.{os.getpid()}")
     write_json(new, said)
+    new.chmod(0o600)
     new.replace(path)
 
 
