@@ -8,6 +8,7 @@ et al. 2015, QuickScorer, section 3). A tree of more than MOST_LEAVES leaves is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,20 @@ Begins = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
+class Tests:
+    """The tests of all small trees: those of a column together, thresholds ascending, so that those which fail for a
+    value are the first ones (Lucchese et al. 2015, algorithm 1).
+
+    begins (c + 1,): where a column's tests begin; per test: its threshold, its tree, and the leaves that stay.
+    """
+
+    begins: Begins
+    threshold: NDArray[np.float64]
+    tree: Places
+    stays: NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
 class Trees:
     """All trees of a booster, one after the other.
 
@@ -32,6 +47,7 @@ class Trees:
     the furthest leaf of a large tree, 0 for a small one.
     Per node: its column, its threshold, its children (nodes of the tree; leaves are counted on after them), and in a
     small tree the leaves that stay when the test fails. values: of the leaves, in each tree from left to right.
+    by_column: the tests of small trees once more, column by column.
     """
 
     inputs: int
@@ -48,11 +64,28 @@ class Trees:
     right: Places
     stays: NDArray[np.uint64]
     values: NDArray[np.float64]
+    by_column: Tests
 
     @property
     def seen(self) -> tuple[Ints, Ints, NDArray[np.uint32]]:
         """How rows are seen, as the compiled loops take it."""
         return self.columns, self.ends, self.words
+
+    @cached_property
+    def for_many(self) -> tuple[Any, ...]:
+        """What the loop over many rows takes."""
+        return *self._walked, self.stays
+
+    @cached_property
+    def for_few(self) -> tuple[Any, ...]:
+        """What the loop over a few rows takes."""
+        tests = self.by_column
+        return *self._walked, tests.begins, tests.threshold, tests.tree, tests.stays
+
+    @property
+    def _walked(self) -> tuple[Any, ...]:
+        of_nodes = self.column, self.threshold, self.left, self.right
+        return *self.seen, self.starts, self.leaves, self.steps, self.values, *of_nodes
 
 
 def parse_trees(text: str) -> Trees | None:
@@ -65,6 +98,10 @@ def trees_of(model: Model) -> Trees:
     """The flat arrays."""
     columns, flat = _Columns(), [_Flat(tree) for tree in model.trees]
     asked = [columns.of(tree, node) for tree in model.trees for node in range(len(tree.left))]
+    column = np.array([column for column, _ in asked], np.uint32)
+    threshold = np.array([threshold for _, threshold in asked], np.float64)
+    stays = np.array([stays for each in flat for stays in each.stays()], np.uint64)
+    tree = joined([np.full(len(each.left), t) for t, each in enumerate(model.trees)], np.uint32)
     return Trees(
         model.inputs,
         model.outputs,
@@ -74,13 +111,23 @@ def trees_of(model: Model) -> Trees:
         np.cumsum([0, *(len(tree.left) for tree in model.trees)], dtype=np.uint64),
         np.cumsum([0, *(len(tree.values) for tree in model.trees)], dtype=np.uint64),
         np.array([each.steps() for each in flat], np.int64),
-        np.array([column for column, _ in asked], np.uint32),
-        np.array([threshold for _, threshold in asked], np.float64),
+        column,
+        threshold,
         joined([each.renumbered(each.tree.left) for each in flat], np.uint32),
         joined([each.renumbered(each.tree.right) for each in flat], np.uint32),
-        np.array([stays for each in flat for stays in each.stays()], np.uint64),
+        stays,
         joined([each.sorted(each.tree.values) for each in flat], np.float64),
+        _by_column(column, threshold, tree, stays, len(columns.places)),
     )
+
+
+def _by_column(
+    column: Places, threshold: NDArray[np.float64], tree: Places, stays: NDArray[np.uint64], columns: int
+) -> Tests:
+    small = np.flatnonzero(stays)  # a large tree has none
+    order = small[np.lexsort((threshold[small], column[small]))]
+    begins = np.searchsorted(column[order], np.arange(columns + 1)).astype(np.uint64)
+    return Tests(begins, threshold[order], tree[order], stays[order])
 
 
 def joined(parts: list[NDArray[Any]], kind: type) -> NDArray[Any]:

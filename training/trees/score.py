@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numba as nb
 import numpy as np
@@ -62,10 +61,8 @@ def side_by_side(run: Callable[[Array, Array], None], rows: Array, out: Array, p
 
 
 def _run(trees: Trees, rows: Array, out: Array) -> None:
-    of_trees = trees.starts, trees.leaves, trees.steps, trees.values
-    of_nodes = trees.column, trees.threshold, trees.left, trees.right, trees.stays
-    told: tuple[Any, ...] = (*trees.seen, *of_trees, *of_nodes, rows, out)
-    loop = _score_few if len(rows) <= FEW else _score
+    loop, told = (_score_few, trees.for_few) if len(rows) <= FEW else (_score, trees.for_many)
+    told = *told, rows, out
     loop(*told)
 
 
@@ -156,29 +153,32 @@ def _score_few(
     threshold: Array,
     left: Places,
     right: Places,
+    begins: Begins,
+    bound: Array,
+    tree: Places,
     stays: Words,
     rows: Array,
     out: Array,
 ) -> None:
-    """Row by row, without lanes, to the same bits."""
-    seen = np.empty(columns.shape[0])
+    """Row by row, to the same bits; of a column only the tests that fail are looked at."""
+    seen, alive = np.empty(columns.shape[0]), np.empty(steps.size, np.uint64)
     out[:] = 0.0
     for i in range(rows.shape[0]):
+        alive[:] = EVERYONE
         for c in range(columns.shape[0]):
-            seen[c] = see(rows[i, columns[c, 0]], columns[c, 1], ends, words)
+            own = seen[c] = see(rows[i, columns[c, 0]], columns[c, 1], ends, words)
+            at = begins[c]
+            while at < begins[c + 1] and not own <= bound[at]:
+                alive[tree[at]] &= stays[at]
+                at += ONE
         for t in range(steps.size):
-            begin, end, leaf = starts[t], starts[t + 1], NONE
+            leaf = _lowest(alive[t])
             if steps[t]:
+                begin, end, leaf = starts[t], starts[t + 1], NONE
                 while leaf < end - begin:
                     at = begin + leaf
                     leaf = np.uint64(left[at] if seen[column[at]] <= threshold[at] else right[at])
                 leaf -= end - begin
-            else:
-                alive = EVERYONE
-                for at in range(begin, end):
-                    holds = np.uint64(seen[column[at]] <= threshold[at])
-                    alive &= stays[at] | (NONE - holds)  # a branch would be guessed wrong half the time
-                leaf = _lowest(alive)
             out[i, t % out.shape[1]] += values[leaves[t] + leaf]
 
 
