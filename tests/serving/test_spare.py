@@ -35,7 +35,9 @@ def ran(sample: Ran, tmp_path: Path) -> Iterator[Ran]:
     with pytest.MonkeyPatch.context() as patch:
         (tmp_path / "db").mkdir()
         shutil.copy(store, tmp_path / "db" / "mlflow.db")
-        shutil.copytree(sample.workspace.home, tmp_path / "home")
+        shutil.copytree(
+            sample.workspace.home, tmp_path / "home", ignore=shutil.ignore_patterns(sample.workspace.live.name)
+        )
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'db' / 'mlflow.db'}")
         yield replace(sample, job=replace(sample.job, workspace=Workspace(tmp_path / "home")))
     registry.connect()
