@@ -20,6 +20,11 @@ def playbook_in_use(workspace: Workspace) -> Playbook:
     return load_playbook(_noted(workspace).get("version", CURRENT))
 
 
+def path_in_use(workspace: Workspace) -> Path:
+    """Where its file is."""
+    return playbook_path(_noted(workspace).get("version", CURRENT))
+
+
 def use_playbook(workspace: Workspace, playbook: Playbook, by: str | None, reason: str) -> None:
     """Take a playbook of `configs/playbooks` into use from now on. by: who, by default the user of this computer."""
     if not playbook_path(playbook.version).exists():

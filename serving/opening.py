@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from classification.playbook_use import playbook_in_use
+from classification.playbook_use import path_in_use
 from classification.snapshots import newest_snapshot
 from features.tables.privacy import load_pseudonyms
 from features.traits import read_categories
@@ -21,13 +22,13 @@ from training.release import Release
 @dataclass(frozen=True)
 class Sign:
     """By what it is seen that something else is to be live. version, digest: of the champion; snapshot: the folder that
-    it graded last, and when that was written; items: when the table of items was; playbook: digest of that in use."""
+    it graded last; and when that, the table of items, and the playbook in use were written."""
 
     version: int
     digest: str
-    snapshot: tuple[str, int]
+    snapshot: tuple[Path, int]
     items: int
-    playbook: str
+    playbook: tuple[Path, int]
 
 
 def sign_of(job: Job) -> Sign:
@@ -35,13 +36,20 @@ def sign_of(job: Job) -> Sign:
     AwayError where the registry does not answer."""
     source, workspace = job.source.name, job.workspace
     registry.knock()
-    version = registry.live_version(source)
-    folder = newest_snapshot(workspace, version)
-    digest = registry.tags_of(source, version).get(registry.MANIFEST_TAG, "")
-    snapshot = str(folder), (folder / "snapshot.json").stat().st_mtime_ns
-    items = workspace.tables / "items.parquet"
-    written = items.stat().st_mtime_ns if items.exists() else 0
-    return Sign(version, digest, snapshot, written, playbook_in_use(workspace).digest)
+    version, tags = registry.live(source)
+    folder, playbook = newest_snapshot(workspace, version), path_in_use(workspace)
+    return Sign(
+        version,
+        tags.get(registry.MANIFEST_TAG, ""),
+        (folder, _written(folder / "snapshot.json")),
+        _written(workspace.tables / "items.parquet"),
+        (playbook, _written(playbook)),
+    )
+
+
+def _written(path: Path) -> int:
+    """When a file was, in nanoseconds; 0 for none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def open_service(job: Job, playbook: str | None = None) -> Service:

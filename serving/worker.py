@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -72,7 +73,10 @@ def application(served: Served) -> FastAPI:
         return Watch(lambda: sign_of(job), served.open, adopt, tell, served.watch_seconds, sign, trouble)
 
     ring = KeyRing(keys_path(job.workspace)) if served.keys else None
-    return create_app(service, ring, log, watch)
+    app = create_app(service, ring, log, watch)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: to look through all of it for cycles again would hold up requests
+    return app
 
 
 def _begin(served: Served) -> tuple[Sign | None, Service, Trouble | None]:

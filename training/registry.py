@@ -206,9 +206,14 @@ def retire(source: str, task: str = SCORER) -> None:
 
 def champion_version(source: str, task: str = SCORER) -> int | None:
     """The version that is live; None before the first promotion."""
+    found = _champion(source, task)
+    return None if found is None else int(found.version)
+
+
+def _champion(source: str, task: str = SCORER) -> ModelVersion | None:
     with _reported():
         try:
-            return int(connect().get_model_version_by_alias(model_name(source, task), CHAMPION).version)
+            return connect().get_model_version_by_alias(model_name(source, task), CHAMPION)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # no model; no alias
                 return None
@@ -217,7 +222,12 @@ def champion_version(source: str, task: str = SCORER) -> int | None:
 
 def live_version(source: str) -> int:
     """The version of the release that is live; InputError when there is none."""
-    found = champion_version(source)
+    return live(source)[0]
+
+
+def live(source: str) -> tuple[int, dict[str, str]]:
+    """The same, and what was noted of it when it was registered."""
+    found = _champion(source)
     if found is None:
         raise InputError(
             f"{shown_uri()}: {model_name(source)}",
@@ -225,7 +235,7 @@ def live_version(source: str) -> int:
             "a promoted release",
             f"Run `scoring run --source {source}`, or `scoring promote` after `scoring evaluate`.",
         )
-    return found
+    return int(found.version), dict(found.tags)
 
 
 def latest_version(source: str) -> int | None:
