@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
+# Set, it has every process compile all libraries anew, which takes twice as long as to start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup setup-dev run demo test test-long capabilities check serve ui lock clean help
 
