@@ -58,7 +58,7 @@ QUICK = Sizes(600, 1, 100, 3, 1, 200)
 
 def measured(quick: bool) -> list[Target]:
     """All of it; in full size the page is written, too."""
-    sizes = QUICK if quick else FULL
+    sizes, about = QUICK if quick else FULL, machine(["fastapi", "uvicorn", "mlflow", "lightgbm", "numba"])
     with tempfile.TemporaryDirectory() as scratch, surroundings(Path(scratch)), contextlib.ExitStack() as stack:
         sample = company_of(company(Path(scratch), sizes.customers))
         parts = _parts(sample, quick)
@@ -70,7 +70,7 @@ def measured(quick: bool) -> list[Target]:
         taken = {connections: _interleaved(servers, sizes, connections) for connections in CONNECTIONS}
         found = [target for each in CONNECTIONS for target in _targets(taken[each], each)] + alone + parts
     if not quick:
-        (RESULTS / "serving.md").write_text(_page(found, taken) + "\n", encoding="utf-8")
+        (RESULTS / "serving.md").write_text(_page(found, taken, about) + "\n", encoding="utf-8")
     return found
 
 
@@ -177,7 +177,7 @@ def _tail(servers: Servers, sizes: Sizes) -> Target:
     return Target("p99/p50 at half the load beside the echo's", "≤1.5", said[OURS] / said[ECHO], "times")
 
 
-def _page(found: list[Target], taken: Mapping[int, Mapping[str, float]]) -> str:
+def _page(found: list[Target], taken: Mapping[int, Mapping[str, float]], about: str) -> str:
     rows: list[dict[str, object]] = [
         {
             "target": each.name,
@@ -190,7 +190,6 @@ def _page(found: list[Target], taken: Mapping[int, Mapping[str, float]]) -> str:
     cpu: list[dict[str, object]] = [
         {"server": name} | {f"{each} at once": taken[each][name] for each in CONNECTIONS} for name in taken[1]
     ]
-    about = machine(["fastapi", "uvicorn", "mlflow", "lightgbm", "numba"])
     said = (
         "`make bench-serving`: servers on one core, the load from the other, asked in turn. BentoML and LitServe run "
         "our scorer on the same stored customers and answer the same record; MLflow's server and the naive one take "

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from features.tables.privacy import Pseudonyms
 from features.workspace import Workspace
 from serving.opening import open_service, open_spare
 from serving.spare import FILES, NOTE, Spare, spare_of
-from serving.watch import Trouble
+from serving.watch import Trouble, Watch
 from serving.worker import Served, application
 from tests.conftest import Ran
 from tests.serving.test_drift import told
@@ -158,10 +159,6 @@ def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(
 
 def test_trouble_there_is_from_the_start_is_told(sample: Ran) -> None:
     """And is over with the first look that finds what is live."""
-    from datetime import UTC, datetime
-
-    from serving.watch import Watch
-
     said: list[Trouble | None] = []
     trouble = Trouble("away", datetime.now(UTC), 1)
     watch = Watch(lambda: None, lambda: pytest.fail("never"), lambda s: None, said.append, 60.0, None, trouble)  # type: ignore[arg-type, return-value]
