@@ -23,10 +23,14 @@ from training.trees import (
     edge_rows,
     parse_shares,
     parse_trees,
+    raw_scores,
+    read_model,
     score,
     score_trees,
     share,
     share_out,
+    together,
+    trees_of,
 )
 from training.trees.parse import MOST_LEAVES
 
@@ -230,6 +234,34 @@ def test_an_input_twice_on_the_way_is_one_input() -> None:
     assert np.allclose(share_out(shares, x), wanted[:, :-1], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("leaves", [7, 15, 60, 200])
+def test_thresholds_that_a_byte_cannot_number_are_told_apart(leaves: int) -> None:
+    """Thousands of them, of trees whose leaves fit into numbers of one, two and eight bytes, and of large ones."""
+    x = np.random.default_rng(8).normal(size=(20_000, 2))
+    label = np.sin(5 * x[:, 0]) + np.sin(7 * x[:, 1])
+    more = {"num_leaves": leaves, "max_bin": 5_000, "min_data_in_leaf": 1}
+    booster = lgb.train(QUIET | more, lgb.Dataset(x, label), 6_000 // leaves)
+    trees = parse_trees(booster.model_to_string())
+    assert trees is not None and trees.ranks.node.max() > 255 and trees.ranks.node.itemsize == 2
+    assert trees.stays.itemsize == {7: 1, 15: 2, 60: 8, 200: 1}[leaves]
+    rows = np.vstack([x[:500], edge_rows(trees)])
+    assert np.array_equal(score_trees(trees, rows), booster.predict(rows, raw_score=True))
+    assert np.array_equal(score_trees(trees, rows[:5]), booster.predict(rows[:5], raw_score=True))
+
+
+def test_models_of_different_rows_are_scored_as_one() -> None:
+    """Each where its own inputs are, by the numbers that each gives alone."""
+    boosters = [fitted("extra trees"), fitted("categories", "multiclass", 8), fitted("large"), fitted("stumps")]
+    models = [read_model(booster.model_to_string()) for booster in boosters]
+    rng = np.random.default_rng(9)
+    places = [rng.permutation(3 * INPUTS)[:INPUTS] for _ in models]
+    trees = trees_of(together([model for model in models if model], places, 3 * INPUTS))
+    wide = np.hstack([table(300, seed) for seed in (11, 12, 13)])
+    wanted = [booster.predict(wide[:, mine], raw_score=True) for booster, mine in zip(boosters, places, strict=True)]
+    wanted = np.column_stack(wanted)
+    assert np.array_equal(raw_scores(trees, wide), wanted) and np.array_equal(raw_scores(trees, wide[:7]), wanted[:7])
+
+
 def test_ways_of_many_inputs_are_explained() -> None:
     """A chain that asks thirty inputs, one after the other: two groups of points and more."""
     x = np.random.default_rng(6).random((6_000, 30))
@@ -249,7 +281,7 @@ def test_warm_up_of_one_row_and_of_many_compiles_every_loop() -> None:
     for rows in (np.zeros((1, INPUTS)), np.zeros((MANY, INPUTS))):
         score_trees(shares.trees, rows)
         share_out(shares, rows)
-    loops = (score._score, score._score_few, share._share, share._share_few)
+    loops = (score._score, score.score_few, share._share, share._share_few)
     compiled = [len(loop.signatures) for loop in loops]
     score_trees(shares.trees, np.zeros((5_000, INPUTS)))
     share_out(shares, np.zeros((share.FEW, INPUTS)))
@@ -273,7 +305,7 @@ def test_a_booster_that_is_answered_otherwise_is_refused(tmp_path: Path) -> None
     rows = edge_rows(shares.trees)
     assert len(rows) >= MANY
     check_parity(booster, shares, rows, "churn/forest.txt")
-    moved = replace(shares.trees, threshold=np.nextafter(shares.trees.threshold, -np.inf))
+    moved = replace(shares.trees, values=np.nextafter(shares.trees.values, -np.inf))
     with pytest.raises(InputError, match=r"churn/forest\.txt\n  found other scores"):
         check_parity(booster, replace(shares, trees=moved), rows, "churn/forest.txt")
     with pytest.raises(InputError, match="found contributions"):

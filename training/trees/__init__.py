@@ -2,19 +2,28 @@
 scores to its very bits, the contributions to rounding."""
 
 from training.trees.parity import check_parity, edge_rows
-from training.trees.parse import Trees, parse_trees
-from training.trees.score import score_trees
+from training.trees.parse import Trees, parse_trees, trees_of
+from training.trees.score import FEW, raw_scores, score_few, score_trees
 from training.trees.share import MANY, share_out
-from training.trees.shares import Shares, parse_shares
+from training.trees.shares import Shares, parse_shares, shares_of
+from training.trees.text import Model, read_model, together
 
 __all__ = [
+    "FEW",
     "MANY",
+    "Model",
     "Shares",
     "Trees",
     "check_parity",
     "edge_rows",
     "parse_shares",
     "parse_trees",
+    "raw_scores",
+    "read_model",
+    "score_few",
     "score_trees",
     "share_out",
+    "shares_of",
+    "together",
+    "trees_of",
 ]

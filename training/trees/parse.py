@@ -7,6 +7,7 @@ et al. 2015, QuickScorer, section 3). A tree of more than MOST_LEAVES leaves is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.trees.ranks import Begins, Numbers, Ranks, ranks_of
 from training.trees.see import CATEGORY, FIRST_SET, SET_BOUND, rule_of
 from training.trees.text import Ints, Model, Tree, read_model
 
 MOST_LEAVES = 64
 Places = NDArray[np.uint32]
-Begins = NDArray[np.uint64]
 """Unsigned, or the loops would look at each use whether it is counted from the end."""
 
 
@@ -34,27 +35,27 @@ class Tests:
     begins: Begins
     threshold: NDArray[np.float64]
     tree: Places
-    stays: NDArray[np.uint64]
+    stays: Numbers
 
 
 @dataclass(frozen=True)
 class Trees:
-    """All trees of a booster, one after the other.
+    """All trees of a booster, or of several, one after the other.
 
-    inputs, outputs: how many; the t-th tree adds to output t % outputs.
-    columns (c, 2): an input and how nodes see it; a set of categories is a column of its own. ends, words: the sets.
+    inputs: how many. columns (c, 2): an input and how nodes see it; a set of categories is a column of its own. ends,
+    words: the sets. begins (outputs + 1,): where the trees of an output begin.
     starts (t + 1,): where a tree's nodes begin; leaves (t + 1,): where its leaves begin; steps (t,): how many lead to
     the furthest leaf of a large tree, 0 for a small one.
     Per node: its column, its threshold, its children (nodes of the tree; leaves are counted on after them), and in a
     small tree the leaves that stay when the test fails. values: of the leaves, in each tree from left to right.
-    by_column: the tests of small trees once more, column by column.
+    ranks: the thresholds as small numbers; by_column: the tests of small trees once more, column by column.
     """
 
     inputs: int
-    outputs: int
     columns: Ints
     ends: Ints
     words: NDArray[np.uint32]
+    begins: Begins
     starts: Begins
     leaves: Begins
     steps: Ints
@@ -62,9 +63,15 @@ class Trees:
     threshold: NDArray[np.float64]
     left: Places
     right: Places
-    stays: NDArray[np.uint64]
+    stays: Numbers
     values: NDArray[np.float64]
+    ranks: Ranks
     by_column: Tests
+
+    @property
+    def outputs(self) -> int:
+        """How many scores a row gets."""
+        return len(self.begins) - 1
 
     @property
     def seen(self) -> tuple[Ints, Ints, NDArray[np.uint32]]:
@@ -74,18 +81,19 @@ class Trees:
     @cached_property
     def for_many(self) -> tuple[Any, ...]:
         """What the loop over many rows takes."""
-        return *self._walked, self.stays
+        r = self.ranks
+        return *self.seen, r.bounds, r.begin, r.half, r.null, r.zero, r.node, *self._walked, self.stays
 
     @cached_property
     def for_few(self) -> tuple[Any, ...]:
         """What the loop over a few rows takes."""
         tests = self.by_column
-        return *self._walked, tests.begins, tests.threshold, tests.tree, tests.stays
+        return *self.seen, self.threshold, *self._walked, tests.begins, tests.threshold, tests.tree, tests.stays
 
     @property
     def _walked(self) -> tuple[Any, ...]:
-        of_nodes = self.column, self.threshold, self.left, self.right
-        return *self.seen, self.starts, self.leaves, self.steps, self.values, *of_nodes
+        of_trees = self.begins, self.starts, self.leaves, self.steps, self.values
+        return *of_trees, self.column, self.left, self.right
 
 
 def parse_trees(text: str) -> Trees | None:
@@ -96,18 +104,20 @@ def parse_trees(text: str) -> Trees | None:
 
 def trees_of(model: Model) -> Trees:
     """The flat arrays."""
-    columns, flat = _Columns(), [_Flat(tree) for tree in model.trees]
-    asked = [columns.of(tree, node) for tree in model.trees for node in range(len(tree.left))]
-    column = np.array([column for column, _ in asked], np.uint32)
-    threshold = np.array([threshold for _, threshold in asked], np.float64)
-    stays = np.array([stays for each in flat for stays in each.stays()], np.uint64)
+    asked, flat = _Columns(), [_Flat(tree) for tree in model.trees]
+    found = [asked.of(tree, node) for tree in model.trees for node in range(len(tree.left))]
+    columns = np.array(list(asked.places), np.int64).reshape(-1, 2)
+    order = np.lexsort(columns.T[::-1])
+    column = np.argsort(order)[[column for column, _ in found]].astype(np.uint32)
+    threshold = np.array([threshold for _, threshold in found], np.float64)
+    stays = np.array([stays for each in flat for stays in each.stays()], _bits(flat))
     tree = joined([np.full(len(each.left), t) for t, each in enumerate(model.trees)], np.uint32)
     return Trees(
         model.inputs,
-        model.outputs,
-        np.array(list(columns.places), np.int64).reshape(-1, 2),
-        np.cumsum([0, *map(len, columns.sets)], dtype=np.int64),
-        np.array([word for each in columns.sets for word in each], np.uint32),
+        columns[order],
+        np.cumsum([0, *map(len, asked.sets)], dtype=np.int64),
+        np.array([word for each in asked.sets for word in each], np.uint32),
+        np.array(model.begins, np.uint64),
         np.cumsum([0, *(len(tree.left) for tree in model.trees)], dtype=np.uint64),
         np.cumsum([0, *(len(tree.values) for tree in model.trees)], dtype=np.uint64),
         np.array([each.steps() for each in flat], np.int64),
@@ -117,13 +127,17 @@ def trees_of(model: Model) -> Trees:
         joined([each.renumbered(each.tree.right) for each in flat], np.uint32),
         stays,
         joined([each.sorted(each.tree.values) for each in flat], np.float64),
-        _by_column(column, threshold, tree, stays, len(columns.places)),
+        ranks_of(columns[order], column, threshold),
+        _by_column(column, threshold, tree, stays, len(columns)),
     )
 
 
-def _by_column(
-    column: Places, threshold: NDArray[np.float64], tree: Places, stays: NDArray[np.uint64], columns: int
-) -> Tests:
+def _bits(flat: Sequence[_Flat]) -> np.dtype[Any]:
+    """Numbers with a bit for each leaf of the largest small tree."""
+    return np.min_scalar_type((1 << max((len(each.place) for each in flat if not each.steps()), default=1)) - 1)
+
+
+def _by_column(column: Places, threshold: NDArray[np.float64], tree: Places, stays: Numbers, columns: int) -> Tests:
     small = np.flatnonzero(stays)  # a large tree has none
     order = small[np.lexsort((threshold[small], column[small]))]
     begins = np.searchsorted(column[order], np.arange(columns + 1)).astype(np.uint64)
@@ -193,5 +207,5 @@ class _Flat:
         """Per node the leaves, a bit each, that stay when its test fails; 0 in a large tree."""
         if len(self.place) > MOST_LEAVES:
             return [0] * len(self.first)
-        everyone = (1 << MOST_LEAVES) - 1
+        everyone = (1 << len(self.place)) - 1
         return [everyone ^ (1 << middle) - (1 << first) for first, middle in zip(self.first, self.middle, strict=True)]

@@ -31,7 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.trees.lanes import GROUP, down, up
-from training.trees.parse import Begins, Places
+from training.trees.parse import Places
+from training.trees.ranks import Begins
 from training.trees.score import rows_of, side_by_side
 from training.trees.see import see
 from training.trees.shares import Shares

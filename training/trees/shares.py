@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.trees.lanes import GROUP
-from training.trees.parse import Begins, Places, Trees, joined, trees_of
+from training.trees.parse import Places, Trees, joined, trees_of
+from training.trees.ranks import Begins
 from training.trees.text import Ints, Model, Tree, read_model
 
 Array = NDArray[np.float64]
@@ -43,13 +44,18 @@ def parse_shares(text: str) -> Shares | None:
     """What explains a model in LightGBM's text format; None for what `parse_trees` does not take, and where the numbers
     of training rows do not add up or a leaf has none: LightGBM's own answer has no meaning then."""
     model = read_model(text)
-    if model is None or not all(map(_adds_up, model.trees)):
+    return None if model is None else shares_of(model)
+
+
+def shares_of(model: Model) -> Shares | None:
+    """The same of a model that was read."""
+    if not all(map(_adds_up, model.trees)):
         return None
     rules, widest = _Rules(), max((len(tree.left) for tree in model.trees), default=0)
     ways = [_Ways(tree) for tree in model.trees]
     for each in ways:
         rules.add(each)
-    cells = [tree.inputs + i % model.outputs * model.inputs for i, tree in enumerate(model.trees)]
+    cells = [tree.inputs + output * model.inputs for output, tree in model.each]
     return Shares(
         trees_of(model),
         _base(model),
@@ -79,9 +85,9 @@ def _rows(tree: Tree, children: Ints) -> Ints:
 def _base(model: Model) -> Array:
     """Per output the sum of the trees' means over the training rows."""
     base = np.zeros(model.outputs)
-    for i, tree in enumerate(model.trees):
+    for output, tree in model.each:
         share = tree.leaf_counts / tree.counts[0] if len(tree.counts) else np.ones(1)
-        base[i % model.outputs] += (share * tree.values).sum()
+        base[output] += (share * tree.values).sum()
     return base
 
 

@@ -6,8 +6,9 @@ Nodes are numbered from the root, parents before their children; a child of -1 -
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +37,23 @@ class Tree:
 
 @dataclass(frozen=True)
 class Model:
-    """All trees in their order: those of each round together, one per output. inputs: how many a row has."""
+    """Trees; those of an output together, in the order in which they are added. inputs: how many a row has; begins
+    (outputs + 1,): where the trees of each output begin."""
 
     trees: tuple[Tree, ...]
     inputs: int
-    outputs: int
+    begins: tuple[int, ...]
+
+    @property
+    def outputs(self) -> int:
+        """How many sums there are."""
+        return len(self.begins) - 1
+
+    @property
+    def each(self) -> Iterator[tuple[int, Tree]]:
+        """The trees, each after the number of its output."""
+        for output, (begin, end) in enumerate(pairwise(self.begins)):
+            yield from ((output, tree) for tree in self.trees[begin:end])
 
 
 def read_model(text: str) -> Model | None:
@@ -53,7 +66,18 @@ def read_model(text: str) -> Model | None:
     trees = tuple(map(_tree, told))
     if not all(map(_parents_first, trees)):
         return None
-    return Model(trees, int(said["max_feature_idx"]) + 1, int(said.get("num_tree_per_iteration", "1")))
+    outputs = int(said.get("num_tree_per_iteration", "1"))
+    parts = [trees[output::outputs] for output in range(outputs)]  # a round has a tree for each
+    begins = accumulate(map(len, parts), initial=0)
+    return Model(tuple(chain(*parts)), int(said["max_feature_idx"]) + 1, tuple(begins))
+
+
+def together(models: Sequence[Model], places: Sequence[Ints], inputs: int) -> Model:
+    """Several models as one, whose outputs are theirs in turn; places: of each model's inputs in its rows."""
+    parts = zip(models, places, strict=True)
+    trees = tuple(replace(tree, inputs=mine[tree.inputs]) for model, mine in parts for tree in model.trees)
+    sizes = [end - begin for model in models for begin, end in pairwise(model.begins)]
+    return Model(trees, inputs, tuple(accumulate(sizes, initial=0)))
 
 
 def _tree(block: Mapping[str, str]) -> Tree:
