@@ -8,6 +8,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,14 @@ class Code:
 
     def encode(self, classes: Mapping[str, str]) -> str:
         """The code of one customer's classes."""
-        return "".join(literal + (classes[name] if name else "") for literal, name in self.parts)
+        template, named = self._template
+        return template % tuple([classes[name] for name in named])
+
+    @cached_property
+    def _template(self) -> tuple[str, tuple[str, ...]]:
+        """The literal texts with a place for each class, and the dimensions in the order of their places."""
+        texts = (literal.replace("%", "%%") + ("%s" if name else "") for literal, name in self.parts)
+        return "".join(texts), tuple(name for _, name in self.parts if name)
 
     def encode_all(self, classes: Mapping[str, NDArray[np.str_]]) -> NDArray[np.str_]:
         """The codes of many customers, dimension → (n,) classes."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from classification.stability import Decision, Earlier, Notes, settle
 from features.catalogue import NAMES, POSITION
 from features.catalogue.confidential import CONFIDENTIAL
 from features.company import Company
-from features.population import POPULATION, Ranks, population_features, population_of, population_ranks
+from features.population import POPULATION, Places, Ranks, population_features, population_ranks
 from features.texts import Texts
 from features.traits import TRAITS
 from training.recipes import CHURN, DEMAND, OUTPUTS, POTENTIAL, SEGMENTS, VALUE
@@ -39,7 +39,11 @@ Array = NDArray[np.float64]
 RANKED = (CHURN.name, VALUE.name, DEMAND.name, POTENTIAL.name, "spend_365d")
 """The facts whose percentile is told."""
 
-BASES = tuple(dict.fromkeys((*RANKED, *(each.of for each in POPULATION))))
+POPULATION_NAMES = tuple(each.name for each in POPULATION)
+STANDINGS = (*RANKED, *(each.of for each in POPULATION))
+"""The facts of which a customer is told where it stands: its percentiles, then the population features."""
+
+BASES = tuple(dict.fromkeys(STANDINGS))
 """The facts whose ranks a snapshot keeps."""
 
 FACTS = (frozenset(NAMES) - CONFIDENTIAL) | set(OUTPUTS) | {each.name for each in POPULATION}
@@ -72,8 +76,7 @@ class Graded:
         return map(One, *map(rows_of, parts), self.codes.tolist())
 
 
-@dataclass(frozen=True)
-class One:
+class One(NamedTuple):
     """One customer, graded; NaN for null, and an empty note where there is none. As `Graded` has it of many."""
 
     scores: dict[str, float]
@@ -133,19 +136,19 @@ class LiveSet:
 
     def grade_one(self, row: Array, texts: Mapping[str, str | None]) -> One:
         """One feature row (features,) and its texts, graded without what went before: to the bit what `grade` says."""
-        scores = {name: score.item() for name, score in self.release.score(row[None, :]).items()}
-        names, places = self._own
-        numbers = dict(zip(names, row[places].tolist(), strict=True))
-        ranks, cutoffs = self.snapshot.ranks, self.snapshot.cutoffs
-        dimension = self._value_dimension
+        scores = self.release.score_one(row)
+        names, own_places = self._own
+        numbers = dict(zip(names, row[own_places].tolist(), strict=True))
+        cutoffs, dimension = self.snapshot.cutoffs, self._value_dimension
         if dimension is not None:
             own = dimension.rule.class_of(numbers, {}, cutoffs.get(VALUE_DIMENSION, {}))
         if dimension is None or own != dimension.rule.classes[-1]:
             scores[POTENTIAL.name] = math.nan
         numbers |= scores
-        standing = population_of(numbers, ranks)
+        places = self._places.of([numbers[name] for name in STANDINGS])
+        percentiles = dict(zip(RANKED, places, strict=False))
+        standing = dict(zip(POPULATION_NAMES, places[len(RANKED) :], strict=True))
         numbers |= standing
-        percentiles = {name: ranks[name].percentile_of(numbers[name]) for name in RANKED}
         classes = self.scheme.classes_of(numbers, texts, cutoffs)
         code = self.scheme.coding.encode(classes)
         return One(scores, percentiles, standing, classes, classes, dict.fromkeys(classes, ""), code)
@@ -155,6 +158,12 @@ class LiveSet:
         """The features that grading looks at, and their places in a feature row."""
         names = sorted((self.scheme.facts | set(BASES)) & set(NAMES))
         return names, np.array([POSITION[name] for name in names])
+
+    @cached_property
+    def _places(self) -> Places:
+        ranks = self.snapshot.ranks
+        percentiles = [(ranks[name], "percentile") for name in RANKED]
+        return Places([*percentiles, *((ranks[each.of], each.op) for each in POPULATION)])
 
     @cached_property
     def _value_dimension(self) -> Dimension | None:

@@ -6,11 +6,11 @@ grading snapshot, and both ask the same functions.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,8 +45,6 @@ POPULATION = (
     Standing("recency_percentile", "percentile", "recency_days", "behavioural", "%",
              "Mid-rank percentile of the days since the last purchase: 0 bought last, 100 is longest silent."),
 )  # fmt: skip
-
-_ONE = [(each.name, each.of, f"{each.op}_of") for each in POPULATION]
 
 
 @dataclass(frozen=True)
@@ -84,15 +82,9 @@ class Ranks:
         Lorenz curve from above. NaN for NaN and where nobody is above 0."""
         return np.asarray(np.where(np.isnan(values), np.nan, self._shares[self.values.searchsorted(values)]))
 
-    def percentile_of(self, value: float) -> float:
-        """`percentile` of one value."""
-        if value != value:
-            return math.nan
-        return float(self._percentiles[self.values.searchsorted(value) + self.values.searchsorted(value, "right")])
-
-    def cumulative_share_of(self, value: float) -> float:
-        """`cumulative_share` of one value."""
-        return math.nan if value != value else float(self._shares[self.values.searchsorted(value)])
+    def answers(self, op: str) -> Array:
+        """(2u + 1,): what `op` says of a value with i of `values` below it and j not above it, at place i + j."""
+        return self._percentiles if op == "percentile" else self._shares[np.arange(2 * len(self.values) + 1) // 2]
 
     @cached_property
     def _percentiles(self) -> Array:
@@ -126,6 +118,29 @@ def population_features(columns: Mapping[str, Array], ranks: Mapping[str, Ranks]
     return {each.name: getattr(ranks[each.of], each.op)(columns[each.of]) for each in POPULATION if each.of in ranks}
 
 
-def population_of(numbers: Mapping[str, float], ranks: Mapping[str, Ranks]) -> dict[str, float]:
-    """The population features of one customer, from its numbers by name."""
-    return {name: getattr(ranks[of], op_of)(numbers[of]) for name, of, op_of in _ONE}
+class Places:
+    """Where one customer stands in several respects, by one compiled call: what `Ranks` say of many."""
+
+    def __init__(self, asked: Sequence[tuple[Ranks, str]]) -> None:
+        """asked: ranks, and an op of them."""
+        self._begins = np.cumsum([0, *(len(ranks.values) for ranks, _ in asked)])
+        self._values = np.concatenate([np.empty(0), *(ranks.values for ranks, _ in asked)])
+        self._answers = np.concatenate([np.empty(0), *(ranks.answers(op) for ranks, op in asked)])
+
+    def of(self, numbers: Sequence[float]) -> list[float]:
+        """The answers for a value of each; NaN for NaN and where the base is empty."""
+        out = np.array(numbers)
+        _stand(self._begins, self._values, self._answers, out)
+        found: list[float] = out.tolist()
+        return found
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _stand(begins: NDArray[np.int64], values: Array, answers: Array, out: Array) -> None:
+    """Each number of `out` becomes its answer."""
+    for i in range(len(out)):
+        own = values[begins[i] : begins[i + 1]]
+        if out[i] == out[i]:
+            below = np.searchsorted(own, out[i])
+            not_above = below + (below < len(own) and own[below] == out[i])
+            out[i] = answers[2 * begins[i] + i + below + not_above]

@@ -23,8 +23,8 @@ from training.examples import Base, Standing, read_base
 from training.golden import golden_rows
 from training.intent import IntentModel, LeadRule, fit_leads
 from training.ladder import QUESTIONS, RULES, Rung, rung_of
-from training.models.inputs import Supervised
 from training.models.rungs import Lesson, fit_rung
+from training.models.seen import Supervised
 from training.recipes import CHURN, INTENT, POTENTIAL, RECIPES, SEGMENTS, Recipe, Settings, asked
 from training.release import Release, TaskModel, load_task
 from training.resume import Kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numba as nb
@@ -13,14 +14,16 @@ from numpy.typing import NDArray
 from features.catalogue import POSITION
 from features.workspace import read_json, write_json
 from training.explain import Contributions
-from training.models.inputs import Supervised
 from training.models.rungs import load_model
+from training.models.seen import Supervised
 
 Array = NDArray[np.float64]
 
 LATELY_DAYS = 30
 FEWEST_LEADS = 50
 PRIOR_LEADS = 20.0
+GROUPS = 3
+ORDER_DAYS, VISITED = POSITION["order_days"], POSITION["visit_recency_days"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,9 @@ class LeadRule:
 
     rates: tuple[tuple[float, ...], ...] = ()
 
-    def within(self, rows: Array, horizon: int) -> Array:
-        """P(first purchase within the `horizon`-th horizon), shape (n,); NaN when too few leads were seen."""
-        if not self.rates:
-            return np.full(len(rows), np.nan)
-        return np.array([rates[horizon] for rates in self.rates])[_group(rows)]
+    def table(self, horizons: int) -> Array:
+        """The rates, shape (groups, horizons); NaN when too few leads were seen."""
+        return np.array(self.rates) if self.rates else np.full((GROUPS, horizons), np.nan)
 
 
 def fit_leads(horizons: Sequence[tuple[Array, Array]]) -> LeadRule:
@@ -47,17 +48,19 @@ def fit_leads(horizons: Sequence[tuple[Array, Array]]) -> LeadRule:
         return LeadRule()
     rates = []
     for rows, bought in horizons:
-        group = _group(rows)
-        total, count = np.bincount(group, bought, 3), np.bincount(group, minlength=3)
+        group = np.array([_group(recency) for recency in rows[:, VISITED]])
+        total, count = np.bincount(group, bought, GROUPS), np.bincount(group, minlength=GROUPS)
         rates.append((total + PRIOR_LEADS * bought.mean()) / (count + PRIOR_LEADS))
     rising = np.maximum.accumulate(np.array(rates), axis=0)
     return LeadRule(tuple(tuple(map(float, each)) for each in rising.T))
 
 
-def _group(rows: Array) -> NDArray[np.int64]:
-    """0 visited lately, 1 earlier, 2 never."""
-    recency = rows[:, POSITION["visit_recency_days"]]
-    return np.where(np.isnan(recency), 2, np.where(recency <= LATELY_DAYS, 0, 1))
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _group(recency: float) -> int:
+    """0 visited lately, 1 earlier, 2 never; recency: days since the last visit, NaN without one."""
+    if recency != recency:
+        return 2
+    return 0 if recency <= LATELY_DAYS else 1
 
 
 @dataclass(frozen=True)
@@ -70,36 +73,35 @@ class IntentModel:
 
     def predict(self, rows: Array, horizon_days: int = 0) -> Array:
         """P(purchase within the shortest horizon), shape (n,); NaN for leads when too few were seen."""
-        return np.asarray(self._within(rows)[0])
+        return np.asarray(self.answers(rows)[1])
 
-    def answers(self, rows: Array) -> tuple[Array, ...]:
-        """The class by number, then the chance of each: interested, hesitant, not now, never; shape (n,) each.
+    def answers(self, rows: Array) -> Array:
+        """The class by number, then the chance of each: interested, hesitant, not now, never; shape (5, n).
 
         The class is where the median of the time to the next purchase falls: the first horizon within which a purchase
         is as likely as not.
         """
-        within = self._within(rows)
-        out = np.empty((len(within) + 2, len(rows)))
-        _answer(within, out)
-        return tuple(out)
+        return self.told(rows, np.stack([model.predict(rows, days) for model, days in self.parts]))
+
+    @property
+    def parts(self) -> tuple[tuple[Supervised, int], ...]:
+        """Each model with its horizon."""
+        return tuple(zip(self.models, self.horizons, strict=True))
+
+    def told(self, rows: Array, silences: Array) -> Array:
+        """The same of what the models answer, (horizons, n); of those who never bought that does not count."""
+        out = np.empty((len(silences) + 2, len(rows)))
+        _answer(rows, silences, self._leads, out)
+        return out
+
+    @cached_property
+    def _leads(self) -> Array:
+        return self.leads.table(len(self.horizons))
 
     def explain(self, rows: Array, horizon_days: int = 0) -> Contributions:
         """Of the log-odds of a purchase within the shortest horizon; rows of customers who have bought."""
         found = self.models[0].explain(rows, self.horizons[0])
         return found.turned(f"the probability to buy within {self.horizons[0]} days")
-
-    def _within(self, rows: Array) -> Array:
-        """P(purchase) within each horizon, never falling; shape (horizons, n)."""
-        bought = rows[:, POSITION["order_days"]] > 0
-        everybody, within = bool(bought.all()), np.empty((len(self.horizons), len(rows)))
-        for i, (model, days) in enumerate(zip(self.models, self.horizons, strict=True)):
-            if everybody:
-                within[i] = 1.0 - model.predict(rows, days)
-                continue
-            within[i] = self.leads.within(rows, i)
-            if bought.any():
-                within[i, bought] = 1.0 - model.predict(rows[bought], days)
-        return np.asarray(np.fmax.accumulate(within))
 
     def save(self, folder: Path) -> None:
         """A folder per horizon, and model.json."""
@@ -118,13 +120,16 @@ class IntentModel:
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _answer(within: Array, out: Array) -> None:
+def _answer(rows: Array, silences: Array, leads: Array, out: Array) -> None:
     """The class by number, the chance of each horizon, and that of none; NaN where nothing is known."""
-    horizons = len(within)
-    for i in range(out.shape[1]):
-        number = 1.0
+    horizons = len(silences)
+    for i in range(len(rows)):
+        number, before = 1.0, 0.0
         for h in range(horizons):
-            number += within[h, i] < 0.5
-            out[1 + h, i] = within[h, i] - within[h - 1, i] if h else within[h, i]
-        out[0, i] = within[0, i] if np.isnan(within[0, i]) else number
-        out[1 + horizons, i] = 1.0 - within[horizons - 1, i]
+            within = 1.0 - silences[h, i] if rows[i, ORDER_DAYS] > 0.0 else leads[_group(rows[i, VISITED]), h]
+            if within < before:
+                within = before  # never falls from one horizon to the next
+            number += within < 0.5
+            out[1 + h, i], before = within - before, within
+        out[0, i] = before if np.isnan(before) else number
+        out[1 + horizons, i] = 1.0 - before

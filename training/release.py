@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.batch import usable_cores
-from features.catalogue import FINGERPRINT
+from features.catalogue import FINGERPRINT, POSITION
 from features.errors import InputError
 from features.workspace import read_json, write_json
 from training.explain import Contributions
 from training.golden import check_golden, write_golden
 from training.intent import IntentModel
 from training.manifest import check_manifest, write_manifest
-from training.models.inputs import Supervised
 from training.models.rungs import load_model
-from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, asked
+from training.models.seen import Supervised
+from training.models.together import Together
+from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, VALUE, Recipe, asked
 from training.segments import SegmentModel
 
 Array = NDArray[np.float64]
@@ -53,32 +56,74 @@ class Release:
         skipped. `potential` answers for everybody who bought: the classes say of whom it is asked. One row and many
         give the same bits."""
         if len(rows) <= ROWS_AT_ONCE:
-            return self._score(rows)
+            return dict(zip(OUTPUTS, self._score(rows), strict=True))
         blocks = [rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE)]
         with ThreadPoolExecutor(usable_cores()) as pool:
-            parts = list(pool.map(self._score, blocks))
-        return {output: np.concatenate([part[output] for part in parts]) for output in OUTPUTS}
+            return dict(zip(OUTPUTS, np.hstack(list(pool.map(self._score, blocks))), strict=True))
 
-    def _score(self, rows: Array) -> dict[str, Array]:
-        scores: dict[str, Array] = {}
-        groups: dict[str, tuple[NDArray[np.bool_], Array]] = {}
+    def score_one(self, row: Array) -> dict[str, float]:
+        """The same of one row (features,)."""
+        rows, recency, active_days = row[None], row[POSITION["recency_days"]].item(), self.about["active_days"]
+        if recency != recency:  # never bought
+            return dict(zip(OUTPUTS, self._score(rows)[:, 0].tolist(), strict=True))
+        answers, scores = self._together.answers(rows), dict.fromkeys(OUTPUTS, math.nan)
+        for recipe, model, parts, _ in self._tasks:
+            if isinstance(model, IntentModel):
+                scores |= zip(recipe.outputs, model.told(rows, answers[parts])[:, 0].tolist(), strict=True)
+            elif isinstance(model, SegmentModel):
+                scores[recipe.name] = model.predict(rows).item()
+            elif recipe.asked != "active" or active_days is None or recency <= active_days:
+                scores[recipe.name] = answers[parts].item()
+        return scores
+
+    def score_each(self, rows: Array) -> dict[str, Array]:
+        """`score`, as `score_one` gives it row by row."""
+        each = [self.score_one(row) for row in rows]
+        return {output: np.array([one[output] for one in each]) for output in OUTPUTS}
+
+    def _score(self, rows: Array) -> Array:
+        """Shape (outputs, n)."""
+        everybody = bool(asked(VALUE, rows, None).all())
+        answers = self._together.answers(rows) if everybody else self._of_buyers(rows)
+        out = np.full((len(OUTPUTS), len(rows)), np.nan)
+        for recipe, model, parts, outputs in self._tasks:
+            if isinstance(model, IntentModel):
+                told = model.told(rows, answers[parts])
+            else:
+                told = model.predict(rows) if isinstance(model, SegmentModel) else answers[parts]
+            if recipe.asked == "active" or not (everybody or recipe.asked == "everyone"):
+                told = np.where(asked(recipe, rows, self.about["active_days"]), told, np.nan)
+            out[outputs] = told
+        return out
+
+    def _of_buyers(self, rows: Array) -> Array:
+        """What each model that was fitted to labels answers, (models, n); NaN for customers who never bought."""
+        bought = asked(VALUE, rows, None) | (rows[:, POSITION["order_days"]] > 0)
+        found = np.full((len(self._together.models), len(rows)), np.nan)
+        found[:, bought] = self._together.answers(rows[bought])
+        return found
+
+    @cached_property
+    def _together(self) -> Together:
+        """The models that were fitted to labels, task by task."""
+        return Together(tuple(part for name, model in self.models.items() for part in self._parts(name, model)))
+
+    @cached_property
+    def _tasks(self) -> list[tuple[Recipe, TaskModel, slice, slice]]:
+        """Each task with its model, the places of the answers of its parts, and of its outputs."""
+        found, first = [], 0
         for name, model in self.models.items():
-            recipe = BY_NAME[name]
-            if recipe.asked not in groups:
-                mask = asked(recipe, rows, self.about["active_days"])
-                groups[recipe.asked] = mask, rows if mask.all() else rows[mask]
-            mask, mine = groups[recipe.asked]
-            if len(mine):
-                answers = self._answers(name, model, mine)
-                spread = answers if mine is rows else [_spread(answer, mask) for answer in answers]
-                scores |= zip(recipe.outputs, spread, strict=True)
-        nothing = np.full(len(rows), np.nan)
-        return {output: scores.get(output, nothing) for output in OUTPUTS}
+            parts, recipe = len(self._parts(name, model)), BY_NAME[name]
+            place = OUTPUTS.index(name)
+            found.append((recipe, model, slice(first, first + parts), slice(place, place + len(recipe.outputs))))
+            first += parts
+        return found
 
-    def _answers(self, name: str, model: TaskModel, rows: Array) -> tuple[Array, ...]:
-        if isinstance(model, IntentModel):
-            return model.answers(rows)
-        return (model.predict(rows, self.horizon(name)),)
+    def _parts(self, name: str, model: TaskModel) -> Sequence[tuple[Supervised, int]]:
+        """The models that a task is made of, with the days that they look ahead; of segments none."""
+        if isinstance(model, SegmentModel):
+            return ()
+        return model.parts if isinstance(model, IntentModel) else ((model, self.horizon(name)),)
 
     def horizon(self, task: str) -> int:
         """The days that a task looks ahead; of `intent` the nearest."""
@@ -97,13 +142,6 @@ class Release:
         if golden is not None:
             write_golden(folder, golden, self.score(golden))
         write_manifest(folder)
-
-
-def _spread(answer: Array, mask: NDArray[np.bool_]) -> Array:
-    """The answers (m,) for the rows of `mask` (n,), NaN for the others; shape (n,)."""
-    found = np.full(len(mask), np.nan)
-    found[mask] = answer
-    return found
 
 
 def load_release(folder: Path, digest: str, version: int = 0, name: str = "") -> Release:
@@ -125,7 +163,8 @@ def load_release(folder: Path, digest: str, version: int = 0, name: str = "") ->
         )
     models = {name: load_task(name, folder / name) for name in about["tasks"]}
     release = Release(about, models, (folder / SCHEME_FILE).read_text(encoding="utf-8"), version, digest)
-    check_golden(folder, release.score, name or str(folder))
+    for ask in (release.score, release.score_each):
+        check_golden(folder, ask, name or str(folder))
     return release
 
 

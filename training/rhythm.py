@@ -41,9 +41,10 @@ class Rhythm:
 
     def columns(self, rows: Array, horizon_days: int) -> Array:
         """P(active), E[days with a purchase] and E[spend] in the horizon; shape (rows, 3), NaN without a purchase."""
-        if self.timing.name == "mbg_nbd":
+        if self.compiled:
             out = np.empty((len(rows), len(COLUMNS)))
-            _fill(*self._params, rows, horizon_days / DAYS_PER_UNIT, out)
+            timing, spend, horizon = self.params(horizon_days)
+            fill_rhythm(timing, spend, rows, horizon, out)
             return out
         bought = rows[:, POSITION["order_days"]] > 0
         x, t_x, T = timing_inputs(rows[bought])
@@ -57,9 +58,17 @@ class Rhythm:
             out[bought, 2] = expected * self.spend.expected_mean(x + 1, m)
         return out
 
+    @property
+    def compiled(self) -> bool:
+        """Whether `fill_rhythm` has its models."""
+        return self.timing.name == "mbg_nbd"
+
+    def params(self, horizon_days: int) -> tuple[Array, Array, float]:
+        """What `fill_rhythm` takes: those of both models, NaN where no amounts are known, and the horizon in weeks."""
+        return *self._params, horizon_days / DAYS_PER_UNIT
+
     @cached_property
     def _params(self) -> tuple[Array, Array]:
-        """Those of both models as arrays; NaN where no amounts are known."""
         spend = [*self.spend.params, self.spend.scale] if self.spend else [np.nan] * 4
         return np.array(self.timing.params), np.array(spend)
 
@@ -87,8 +96,8 @@ def fit_rhythm(rows: Array, model: str = "mbg_nbd") -> Rhythm:
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _fill(timing: Array, spend: Array, rows: Array, horizon: float, out: Array) -> None:
-    """The columns of MBG/NBD, row by row, so that one and many give the same bits."""
+def fill_rhythm(timing: Array, spend: Array, rows: Array, horizon: float, out: Array) -> None:
+    """The columns of MBG/NBD, row by row, so that one and many give the same bits: into out (rows, COLUMNS)."""
     for i in range(len(rows)):
         if not rows[i, ORDER_DAYS] > 0:
             out[i, :] = np.nan

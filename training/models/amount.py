@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import log
+from functools import cached_property
+from math import exp, log
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from features.workspace import read_json, write_json
 from training.explain import Contributions
 from training.models.boosting import Forest, fit_forest
-from training.models.curve import STRAIGHT, Curve, fit_curve
+from training.models.curve import STRAIGHT, Curve, curve_at, fit_curve
 from training.models.inputs import INPUTS, PLACE, Examples, inputs, stacked
 from training.models.level import log_ratio, off_by
+from training.models.seen import AMOUNT, Formula, Seen, seen_by
 from training.recipes import Boosting
 from training.rhythm import COLUMNS, Rhythm
 
@@ -26,6 +28,7 @@ Of = Literal["spend", "orders"]
 
 WEIGHTS = {"tweedie": 1 / 3, "buys": 1 / 3, "amount": 1 / 3, "btyd": 1 / 3}
 """Of the logarithms. What is bought in all is said twice, by `tweedie` and by `buys` times `amount`."""
+FORESTS = ("tweedie", "buys", "amount")
 W_TWEEDIE, W_BUYS, W_AMOUNT, W_BTYD = WEIGHTS.values()
 TOP = (0.97, 0.99)
 """Between these ranks of its expectation BTYD decides: forests cannot rank the few who buy that much."""
@@ -55,20 +58,29 @@ class AmountModel:
     curve: Curve = STRAIGHT
     level: float = 1.0
 
+    @property
+    def sees(self) -> tuple[Rhythm, tuple[Forest, ...]]:
+        """BTYD's columns and three forests."""
+        return self.rhythm, tuple(self.forests[name] for name in FORESTS)
+
+    @cached_property
+    def formula(self) -> Formula:
+        """As `amount_score` and `amount_at` take it."""
+        fixed, (scores, logs) = (self.unit, *self.top, self.unit * self.level), self.curve.points
+        return Formula(AMOUNT, np.array([COLUMNS.index(f"btyd_{self.of}")]), np.concatenate([fixed, scores, logs]))
+
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """Minor units or orders, > 0, shape (n,)."""
-        return np.asarray(np.exp(self.curve.at(self.score(rows, horizon_days))) * self.unit * self.level)
+        return np.asarray(self._blended(seen_by(self, rows, horizon_days))[3])
 
     def score(self, rows: Array, horizon_days: int) -> Array:
         """The additive score by which customers are ranked, shape (n,); the prediction is an increasing function."""
-        expected = self.rhythm.columns(rows, horizon_days)
-        return np.asarray(self._blended(inputs(rows, expected), expected)[0])
+        return np.asarray(self._blended(seen_by(self, rows, horizon_days))[0])
 
     def explain(self, rows: Array, horizon_days: int) -> Contributions:
         """Of the rank score, a logarithm of amounts; what is usual counts as 0."""
-        expected = self.rhythm.columns(rows, horizon_days)
-        table = inputs(rows, expected)
-        score, log_btyd, own = self._blended(table, expected)
+        seen = seen_by(self, rows, horizon_days)
+        table, (score, log_btyd, own, _) = inputs(rows, seen.expected), self._blended(seen)
         values, base = np.zeros(table.shape), 0.0
         for name, forest in self.forests.items():
             found, start = forest.contributions(table)
@@ -77,11 +89,10 @@ class AmountModel:
         values[:, PLACE[f"btyd_{self.of}"]] += ((1 - own) * WEIGHTS["btyd"] + own) * log_btyd - own * base
         return Contributions(INPUTS, table, values, base, score, MOVES[self.of])
 
-    def _blended(self, table: Array, expected: Array) -> Array:
-        """Score, BTYD's logarithm, and how far BTYD alone decides, from 0 below `top` to 1 above it; shape (3, n)."""
-        tweedie, buys, amount = (self.forests[name].score(table) for name in ("tweedie", "buys", "amount"))
-        (low, high), out = self.top, np.empty((3, len(table)))
-        _blend(tweedie, buys, amount, expected[:, COLUMNS.index(f"btyd_{self.of}")], self.unit, low, high, out)
+    def _blended(self, seen: Seen) -> Array:
+        """Score, BTYD's logarithm, how far BTYD alone decides, and the amount; shape (4, n)."""
+        out = np.empty((4, len(seen.rows)))
+        _blend(self.formula.whole, self.formula.numbers, *seen, out)
         return out
 
     def save(self, folder: Path) -> None:
@@ -98,22 +109,42 @@ class AmountModel:
     def load(folder: Path) -> AmountModel:
         """What `save` wrote."""
         found: dict[str, Any] = read_json(folder / "model.json")
-        forests = {name: Forest.load(folder / f"{name}.txt") for name in WEIGHTS if name != "btyd"}
+        forests = {name: Forest.load(folder / f"{name}.txt") for name in FORESTS}
         curve = Curve(tuple(found["curve"]["scores"]), tuple(found["curve"]["logs"]))
         rhythm = Rhythm.from_json(found["rhythm"])
         return AmountModel(found["of"], forests, rhythm, found["unit"], tuple(found["top"]), curve, found["level"])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _blend(
-    tweedie: Array, buys: Array, amount: Array, btyd: Array, unit: float, low: float, high: float, out: Array
-) -> None:
-    """The weighted mean of the logarithms, and more and more BTYD's own between the bounds of the top."""
+def _blend(whole: NDArray[np.int64], numbers: Array, rows: Array, expected: Array, raw: Array, out: Array) -> None:
     for i in range(out.shape[1]):
-        log_btyd = log((btyd[i] if btyd[i] > 0.0 else 0.0) / unit + FLOOR)
-        own = min(max((log_btyd - low) / max(high - low, 1e-9), 0.0), 1.0)
-        total = W_BTYD * log_btyd + W_TWEEDIE * tweedie[i] + W_BUYS * buys[i] + W_AMOUNT * amount[i]
-        out[0, i], out[1, i], out[2, i] = (1.0 - own) * total + own * log_btyd, log_btyd, own
+        out[0, i] = amount_score(whole, numbers, rows[i], expected[i], raw[i])
+        out[1, i], out[2, i] = _of_btyd(whole, numbers, expected[i])
+        out[3, i] = amount_at(whole, numbers, out[0, i])
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def amount_score(whole: NDArray[np.int64], numbers: Array, row: Array, expected: Array, raw: Array) -> float:
+    """The weighted mean of the logarithms, and more and more BTYD's own between the bounds of the top; of a customer as
+    `Seen` has it."""
+    log_btyd, own = _of_btyd(whole, numbers, expected)
+    total = W_BTYD * log_btyd + W_TWEEDIE * raw[0] + W_BUYS * raw[1] + W_AMOUNT * raw[2]
+    return float((1.0 - own) * total + own * log_btyd)
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _of_btyd(whole: NDArray[np.int64], numbers: Array, expected: Array) -> tuple[float, float]:
+    """BTYD's logarithm, and how far BTYD alone decides, from 0 below the top to 1 above it."""
+    unit, low, high, found = numbers[0], numbers[1], numbers[2], expected[whole[0]]
+    log_btyd = log((found if found > 0.0 else 0.0) / unit + FLOOR)
+    return log_btyd, min(max((log_btyd - low) / max(high - low, 1e-9), 0.0), 1.0)
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def amount_at(whole: NDArray[np.int64], numbers: Array, score: float) -> float:
+    """The amount that is handed out at a score."""
+    end = 4 + (len(numbers) - 4) // 2
+    return float(exp(curve_at(numbers[4:end], numbers[end:], score)) * numbers[3])
 
 
 def fit_amount(

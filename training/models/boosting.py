@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from training.models.inputs import INPUTS
 from training.recipes import Boosting
 from training.trees import (
+    Model,
     Shares,
     Trees,
     check_parity,
     edge_rows,
-    parse_shares,
-    parse_trees,
+    read_model,
     score_trees,
     share_out,
+    shares_of,
+    trees_of,
 )
 
 Array = NDArray[np.float64]
@@ -45,15 +47,20 @@ class Forest:
         return np.asarray(self.booster.predict(table, raw_score=True, num_threads=_threads(table)))
 
     @cached_property
+    def model(self) -> Model | None:
+        """The booster's trees; None where the compiled loops cannot score them."""
+        return read_model(self.booster.model_to_string())
+
+    @cached_property
     def trees(self) -> Trees | None:
-        """The booster's trees as the compiled loop takes them; None where it cannot."""
+        """The same as the compiled loops take them."""
         found = self.__dict__.get("shares")
-        return found.trees if found is not None else parse_trees(self.booster.model_to_string())
+        return found.trees if found is not None else trees_of(self.model) if self.model else None
 
     @cached_property
     def shares(self) -> Shares | None:
         """What explains the trees; None where the compiled loop cannot."""
-        return parse_shares(self.booster.model_to_string())
+        return shares_of(self.model) if self.model else None
 
     def contributions(self, table: Array) -> tuple[Array, float]:
         """Exact TreeSHAP (Lundberg et al. 2020) of the raw score: (n, inputs), and the base they are added to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,12 +24,33 @@ class Curve:
 
     def at(self, score: Array) -> Array:
         """Shape (n,)."""
-        inside = np.interp(score, *self._points)
-        return np.asarray(inside + np.minimum(score - self.scores[0], 0.0) + np.maximum(score - self.scores[-1], 0.0))
+        out = np.empty(len(score))
+        _at(*self.points, score, out)
+        return out
 
     @cached_property
-    def _points(self) -> tuple[Array, Array]:
+    def points(self) -> tuple[Array, Array]:
+        """The scores and logarithms as arrays."""
         return np.array(self.scores), np.array(self.logs)
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _at(scores: Array, logs: Array, score: Array, out: Array) -> None:
+    for i in range(len(out)):
+        out[i] = curve_at(scores, logs, score[i])
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def curve_at(scores: Array, logs: Array, score: float) -> float:
+    """The curve through these points, at one score."""
+    last = len(scores) - 1
+    if not score > scores[0]:
+        return float(logs[0] + (score - scores[0]))
+    if score >= scores[last]:
+        return float(logs[last] + (score - scores[last]))
+    after = np.searchsorted(scores, score)
+    slope = (logs[after] - logs[after - 1]) / (scores[after] - scores[after - 1])
+    return float(logs[after - 1] + slope * (score - scores[after - 1]))
 
 
 STRAIGHT = Curve((0.0,), (0.0,))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -16,7 +18,8 @@ from training.explain import Contributions
 from training.models.boosting import Forest, fit_forest
 from training.models.inputs import INPUTS, PLACE, Examples, inputs, stacked
 from training.models.level import mean_log_odds, move_to
-from training.models.linear import Logistic, columns_of, fit_logistic
+from training.models.linear import LINEAR, Logistic, columns_of, fill_columns, fit_logistic, log_odds
+from training.models.seen import EVENT, Formula, seen_by
 from training.recipes import Boosting
 from training.rhythm import Rhythm
 
@@ -36,6 +39,17 @@ class EventModel:
     usual: float
     level: float = 0.0
 
+    @property
+    def sees(self) -> tuple[Rhythm, tuple[Forest, ...]]:
+        """BTYD's columns and one forest."""
+        return self.rhythm, (self.forest,)
+
+    @cached_property
+    def formula(self) -> Formula:
+        """As `event_log_odds` takes it."""
+        terms, numbers = self.logistic.arrays
+        return Formula(EVENT, terms, np.array([self.usual, self.level, *numbers]))
+
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """Probabilities in (0, 1), shape (n,)."""
         return np.asarray(expit(self._log_odds(rows, horizon_days)))
@@ -51,8 +65,9 @@ class EventModel:
         return Contributions(INPUTS, table, values, base, self._log_odds(rows, horizon_days), MOVES)
 
     def _log_odds(self, rows: Array, horizon_days: int) -> Array:
-        forest = self.forest.score(inputs(rows, self.rhythm.columns(rows, horizon_days))) + self.usual
-        return np.asarray((forest + self.logistic.log_odds(columns_of(rows))) / 2 + self.level)
+        out = np.empty(len(rows))
+        _log_odds(self.formula.whole, self.formula.numbers, *seen_by(self, rows, horizon_days), out)
+        return out
 
     def save(self, folder: Path) -> None:
         """forest.txt and model.json."""
@@ -66,6 +81,20 @@ class EventModel:
         found: dict[str, Any] = read_json(folder / "model.json")
         rhythm, logistic = Rhythm.from_json(found["rhythm"]), Logistic.from_json(found["logistic"])
         return EventModel(Forest.load(folder / "forest.txt"), rhythm, logistic, found["usual"], found["level"])
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _log_odds(whole: NDArray[np.int64], numbers: Array, rows: Array, expected: Array, raw: Array, out: Array) -> None:
+    for i in range(len(out)):
+        out[i] = event_log_odds(whole, numbers, rows[i], expected[i], raw[i])
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def event_log_odds(whole: NDArray[np.int64], numbers: Array, row: Array, expected: Array, raw: Array) -> float:
+    """The mean of the log-odds, moved by the level; of a customer as `Seen` has it."""
+    usual, level, columns = numbers[0], numbers[1], np.empty(len(LINEAR))
+    fill_columns(row, np.nan, columns)
+    return float(((raw[0] + usual) + log_odds(whole, numbers[2:], columns)) / 2 + level)
 
 
 def fit_event(
@@ -84,5 +113,6 @@ def fit_event(
         usual=mean_log_odds(all_.label),
     )
     last = examples[-1]
-    then = replace(model, rhythm=last.rhythm)._log_odds(last.rows, horizon_days)
-    return replace(model, level=move_to(then, float(last.label.mean())))
+    then = replace(model, rhythm=last.rhythm)
+    level = move_to(then._log_odds(last.rows, horizon_days), float(last.label.mean()))
+    return replace(model, level=level)

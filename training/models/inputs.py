@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from features.catalogue import NAMES, POSITION
 from features.catalogue.confidential import CONFIDENTIAL
-from training.explain import Contributions
 from training.models.ratios import DOCS as RATIO_DOCS
 from training.models.ratios import fill_ratios
 from training.rhythm import COLUMNS as RHYTHM_COLUMNS
@@ -34,7 +33,8 @@ LEFT_OUT = frozenset((
 ))  # fmt: skip
 """Features that other inputs say better: without them the models rank no worse and are fitted faster."""
 
-_HIDDEN = np.array(sorted(POSITION[name] for name in CONFIDENTIAL | LEFT_OUT), np.int64)
+HIDDEN = np.array(sorted(POSITION[name] for name in CONFIDENTIAL | LEFT_OUT), np.int64)
+"""Places of the features that no model sees."""
 FEATURES, RATIOS = len(NAMES), len(RATIO_DOCS)
 
 
@@ -56,14 +56,6 @@ class Model(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the model into an existing folder."""
-        ...
-
-
-class Supervised(Model, Protocol):
-    """A model that was fitted to labels, and can say why. Its rows are of customers with at least one purchase."""
-
-    def explain(self, rows: Array, horizon_days: int) -> Contributions:
-        """What each input adds to each row's score."""
         ...
 
 
@@ -89,17 +81,19 @@ def inputs(rows: Array, expected: Array) -> Array:
     """Features, ratios and BTYD columns, shape (n, INPUTS); NaN where a feature is left out, or is one that the
     customer must not learn of."""
     table = np.empty((len(rows), len(INPUTS)))
-    _fill(rows, expected, _HIDDEN, table)
+    fill_inputs(rows, expected[None], HIDDEN, table)
     return table
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _fill(rows: Array, expected: Array, hidden: NDArray[np.int64], table: Array) -> None:
+def fill_inputs(rows: Array, expected: Array, hidden: NDArray[np.int64], table: Array) -> None:
+    """The same into a table; expected (looks, n, BTYD columns): those of each look follow one another."""
     fill_ratios(rows, table[:, FEATURES : FEATURES + RATIOS])
     for i in range(len(rows)):
         for j in range(FEATURES):
             table[i, j] = rows[i, j]
-        for j in range(expected.shape[1]):
-            table[i, FEATURES + RATIOS + j] = expected[i, j]
+        for look in range(expected.shape[0]):
+            for j in range(expected.shape[2]):
+                table[i, FEATURES + RATIOS + look * expected.shape[2] + j] = expected[look, i, j]
         for j in hidden:
             table[i, j] = np.nan

@@ -54,18 +54,19 @@ class Logistic:
     def log_odds(self, columns: Array) -> Array:
         """Shape (n,); columns (n, LINEAR)."""
         out = np.empty(len(columns))
-        _log_odds(*self._arrays, columns, self.intercept, out)
+        _log_odds(*self.arrays, columns, out)
         return out
 
     @cached_property
-    def _arrays(self) -> tuple[NDArray[np.int64], Array, Array, Array]:
-        """Per term its columns, −1 for no second; per column centre and scale; the weights."""
+    def arrays(self) -> tuple[NDArray[np.int64], Array]:
+        """What `log_odds` takes. terms (2 t,): the two columns of each, −1 for no second; numbers: per column its
+        centre, then per column its scale, the weights, and the intercept."""
         pairs = [[LINEAR.index(name) for name in term] for term in self.terms]
         centre, scale = (
             [said.get(name, empty) for name in LINEAR] for said, empty in ((self.centre, 0), (self.scale, 1))
         )
-        terms = np.array([[*pair, -1][:2] for pair in pairs], np.int64)
-        return terms, np.array(centre, float), np.array(scale, float), np.array(self.weights)
+        terms = np.array([[*pair, -1][:2] for pair in pairs], np.int64).ravel()
+        return terms, np.array([*centre, *scale, *self.weights, self.intercept], float)
 
     def _standardised(self, columns: Array) -> dict[str, Array]:
         return {n: (columns[:, LINEAR.index(n)] - self.centre[n]) / self.scale[n] for n in self.centre}
@@ -98,19 +99,25 @@ def fit_logistic(columns: Array, label: Array, terms: tuple[tuple[str, ...], ...
 def columns_of(rows: Array, p_active: Array | None = None) -> Array:
     """log(1 + recency, orders, spend, tenure) and the log-odds of BTYD's P(inactive), NaN where that is not given;
     shape (n, LINEAR)."""
-    out = np.empty((len(rows), len(LINEAR)))
-    _fill(rows, np.full(len(rows), np.nan) if p_active is None else p_active, out)
+    out, p_active = np.empty((len(rows), len(LINEAR))), np.full(len(rows), np.nan) if p_active is None else p_active
+    _fill(rows, p_active, out)
     return out
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
 def _fill(rows: Array, p_active: Array, out: Array) -> None:
     for i in range(len(rows)):
-        out[i, 0] = log_plus_one(rows[i, RECENCY])
-        out[i, 1] = log_plus_one(rows[i, ORDERS])
-        out[i, 2] = log_plus_one(rows[i, SPEND])
-        out[i, 3] = log_plus_one(rows[i, TENURE])
-        out[i, 4] = -log(p_active[i] / (1.0 - p_active[i]))
+        fill_columns(rows[i], p_active[i], out[i])
+
+
+@nb.njit(inline="always")
+def fill_columns(row: Array, p_active: float, out: Array) -> None:
+    """The columns (LINEAR,) of one row."""
+    out[0] = log_plus_one(row[RECENCY])
+    out[1] = log_plus_one(row[ORDERS])
+    out[2] = log_plus_one(row[SPEND])
+    out[3] = log_plus_one(row[TENURE])
+    out[4] = -log(p_active / (1.0 - p_active))
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
@@ -120,16 +127,20 @@ def log_plus_one(x: float) -> float:
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _log_odds(
-    terms: NDArray[np.int64], centre: Array, scale: Array, weights: Array, columns: Array, intercept: float, out: Array
-) -> None:
-    for i in range(len(columns)):
-        total = intercept
-        for t in range(len(weights)):
-            one, other = terms[t, 0], terms[t, 1]
-            share = weights[t] * ((columns[i, one] - centre[one]) / scale[one])
-            total += share if other < 0 else share * ((columns[i, other] - centre[other]) / scale[other])
-        out[i] = total
+def log_odds(terms: NDArray[np.int64], numbers: Array, columns: Array) -> float:
+    """A `Logistic` of one row; columns (LINEAR,)."""
+    width, total = len(columns), float(numbers[-1])
+    for t in range(len(terms) // 2):
+        one, other = terms[2 * t], terms[2 * t + 1]
+        share = numbers[2 * width + t] * ((columns[one] - numbers[one]) / numbers[width + one])
+        total += share if other < 0 else share * ((columns[other] - numbers[other]) / numbers[width + other])
+    return total
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def _log_odds(terms: NDArray[np.int64], numbers: Array, columns: Array, out: Array) -> None:
+    for i in range(len(out)):
+        out[i] = log_odds(terms, numbers, columns[i])
 
 
 def inactive(p_active: Array) -> Array:

@@ -15,7 +15,8 @@ from training.models.alone import BtydAmount, BtydSilence, btyd_amount, btyd_sil
 from training.models.amount import AmountModel, fit_amount
 from training.models.cells import CellsModel, fit_cells
 from training.models.event import EventModel, fit_event
-from training.models.inputs import Examples, Supervised
+from training.models.inputs import Examples
+from training.models.seen import Supervised
 from training.models.silence import SilenceModel, fit_silence
 from training.recipes import Boosting
 from training.rhythm import Rhythm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ from training.models.linear import (
     Logistic,
     Platt,
     columns_of,
+    fill_columns,
     fit_logistic,
     fit_platt,
     inactive,
+    log_odds,
 )
+from training.models.seen import SILENCE, Formula, seen_by
 from training.recipes import Boosting
-from training.rhythm import Rhythm
+from training.rhythm import COLUMNS, Rhythm
 
 Array = NDArray[np.float64]
 
@@ -37,7 +41,7 @@ WEIGHTS = {"forest": 0.5, "platt": 0.25, "straight": 0.125, "curved": 0.125}
 """Shares of the parts in the log-odds: fixed, because weights fitted to a few dates did worse on the next."""
 W_FOREST, W_PLATT, W_STRAIGHT, W_CURVED = WEIGHTS.values()
 MOVES = "the probability to leave"
-INACTIVE = LINEAR.index(P_ACTIVE)
+INACTIVE, ACTIVE = LINEAR.index(P_ACTIVE), COLUMNS.index(P_ACTIVE)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,19 @@ class SilenceModel:
     curved: Logistic
     usual: float
     level: float = 0.0
+
+    @property
+    def sees(self) -> tuple[Rhythm, tuple[Forest, ...]]:
+        """BTYD's columns and one forest."""
+        return self.rhythm, (self.forest,)
+
+    @cached_property
+    def formula(self) -> Formula:
+        """As `silence_log_odds` takes it."""
+        (straight, first), (curved, then) = self.straight.arrays, self.curved.arrays
+        whole = np.concatenate([[len(straight), len(first)], straight, curved])
+        fixed = self.platt.slope, self.platt.intercept, self.usual, self.level
+        return Formula(SILENCE, whole, np.concatenate([fixed, first, then]))
 
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """Probabilities in (0, 1), shape (n,)."""
@@ -81,12 +98,8 @@ class SilenceModel:
         return Contributions(INPUTS, table, values, base, self._log_odds(rows, horizon_days), MOVES)
 
     def _log_odds(self, rows: Array, horizon_days: int) -> Array:
-        expected = self.rhythm.columns(rows, horizon_days)
-        columns, out = columns_of(rows, expected[:, 0]), np.empty(len(rows))
-        forest = self.forest.score(inputs(rows, expected))
-        straight, curved = self.straight.log_odds(columns), self.curved.log_odds(columns)
-        platt, fixed = (self.platt.slope, self.platt.intercept), (self.usual, self.level)
-        _mean(forest, columns[:, INACTIVE], straight, curved, *platt, *fixed, out)
+        out = np.empty(len(rows))
+        _log_odds(self.formula.whole, self.formula.numbers, *seen_by(self, rows, horizon_days), out)
         return out
 
     def save(self, folder: Path) -> None:
@@ -107,21 +120,21 @@ class SilenceModel:
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def _mean(
-    forest: Array,
-    inactive: Array,
-    straight: Array,
-    curved: Array,
-    slope: float,
-    intercept: float,
-    usual: float,
-    level: float,
-    out: Array,
-) -> None:
-    """The weighted mean of the log-odds, and the season's correction."""
+def _log_odds(whole: NDArray[np.int64], numbers: Array, rows: Array, expected: Array, raw: Array, out: Array) -> None:
     for i in range(len(out)):
-        total = W_FOREST * (forest[i] + usual) + W_PLATT * (slope * inactive[i] + intercept)
-        out[i] = total + W_STRAIGHT * straight[i] + W_CURVED * curved[i] + level
+        out[i] = silence_log_odds(whole, numbers, rows[i], expected[i], raw[i])
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def silence_log_odds(whole: NDArray[np.int64], numbers: Array, row: Array, expected: Array, raw: Array) -> float:
+    """The weighted mean of the log-odds, and the season's correction; of a customer as `Seen` has it."""
+    columns, terms, end = np.empty(len(LINEAR)), 2 + whole[0], 4 + whole[1]
+    fill_columns(row, expected[ACTIVE], columns)
+    slope, intercept, usual, level = numbers[0], numbers[1], numbers[2], numbers[3]
+    straight = log_odds(whole[2:terms], numbers[4:end], columns)
+    curved = log_odds(whole[terms:], numbers[end:], columns)
+    total = W_FOREST * (raw[0] + usual) + W_PLATT * (slope * columns[INACTIVE] + intercept)
+    return float(total + W_STRAIGHT * straight + W_CURVED * curved + level)
 
 
 def fit_silence(

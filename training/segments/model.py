@@ -11,12 +11,14 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalogue import POSITION
 from features.workspace import read_json, write_json
 from training.segments.names import Word
-from training.segments.spaces import bought, fill_coordinates, places_of
+from training.segments.spaces import coordinate, places_of
 
 Array = NDArray[np.float64]
 
+ORDER_DAYS = POSITION["order_days"]
 FURTHEST = 3.0
 """Standard deviations from the mean beyond which all are equally far: a handful of oddities is no segment."""
 
@@ -57,9 +59,8 @@ class SegmentModel:
 
     def predict(self, rows: Array, horizon_days: int = 0) -> Array:
         """Number of the segment, shape (n,); NaN for customers who never bought. rows (n, features)."""
-        own, number = np.empty((len(self.space), len(rows))), np.full(len(rows), np.nan)
-        fill_coordinates(rows, *self._places, own)
-        _nearest(*self._arrays, bought(rows), own, number)
+        number = np.empty(len(rows))
+        _nearest(rows, *self._arrays, number)
         return number
 
     def name_of(self, number: float) -> str | None:
@@ -84,32 +85,37 @@ class SegmentModel:
         )
 
     @cached_property
-    def _places(self) -> tuple[NDArray[np.int64], Array]:
-        return places_of(self.space)
-
-    @cached_property
-    def _arrays(self) -> tuple[Array, Array, Array, Array]:
-        """Centre, scale, centres and numbers."""
+    def _arrays(self) -> tuple[NDArray[np.int64], Array, Array, Array, Array, Array]:
+        """Where the features are and their units, centre, scale, centres and numbers."""
         centres = np.array(self.centres, float).reshape(len(self.numbers), len(self.space))
-        return np.array(self.centre), np.array(self.scale), centres, np.array(self.numbers, float)
+        centre, scale = np.array(self.centre), np.array(self.scale)
+        return *places_of(self.space), centre, scale, centres, np.array(self.numbers, float)
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
 def _nearest(
-    centre: Array, scale: Array, centres: Array, numbers: Array, known: NDArray[np.bool_], own: Array, out: Array
+    rows: Array,
+    places: NDArray[np.int64],
+    units: Array,
+    centre: Array,
+    scale: Array,
+    centres: Array,
+    numbers: Array,
+    out: Array,
 ) -> None:
-    """The number of the nearest centre, of two as near the lower; NaN stays for who never bought. own (space, n):
-    coordinates, which are standardised here."""
+    """The number of the nearest centre, of two as near the lower; NaN for who never bought."""
+    own = np.empty(len(places))
     for i in range(len(out)):
-        if not known[i]:
+        out[i], best = np.nan, np.inf
+        if not rows[i, ORDER_DAYS] > 0.0:
             continue
-        best = np.inf
-        for j in range(len(centre)):
-            own[j, i] = min(max((own[j, i] - centre[j]) / scale[j], -FURTHEST), FURTHEST)
+        for j in range(len(places)):
+            away = (coordinate(rows[i, places[j]], units[j]) - centre[j]) / scale[j]
+            own[j] = min(max(away, -FURTHEST), FURTHEST)
         for k in range(len(numbers)):
             distance = 0.0
-            for j in range(len(centre)):
-                distance += (own[j, i] - centres[k, j]) ** 2
+            for j in range(len(places)):
+                distance += (own[j] - centres[k, j]) ** 2
             if distance < best:
                 best, out[i] = distance, numbers[k]
 

@@ -93,8 +93,13 @@ def fill_coordinates(rows: Array, places: NDArray[np.int64], units: Array, out: 
     """rows (n, features) → out (places, n)."""
     for j in range(len(places)):
         for i in range(len(rows)):
-            x = rows[i, places[j]]
-            out[j, i] = log1p((x if x > 0.0 else 0.0) / units[j])
+            out[j, i] = coordinate(rows[i, places[j]], units[j])
+
+
+@nb.njit(cache=True, nogil=True, error_model="numpy")
+def coordinate(x: float, unit: float) -> float:
+    """Of one feature."""
+    return log1p((x if x > 0.0 else 0.0) / unit)
 
 
 def told(rows: Array, number: Array) -> float:
