@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 from starlette.exceptions import HTTPException
@@ -45,7 +44,7 @@ def of_arrival(service: Service, asked: Asked, roles: frozenset[str], reasons: i
         raise HTTPException(409, "this customer was forgotten: nothing is kept of it again")
     arrivals = arrivals_of(service, asked.customer_id, state.customer, asked.events, roles)
     new = service.store.append(state.customer, arrivals)
-    answer = _of_state(service, asked.customer_id, replace(state, arrived=True), asked.as_of, reasons)
+    answer = _of_state(service, asked.customer_id, state._replace(arrived=True), asked.as_of, reasons)
     return answer.also("kept", {"new": new, "repeated": len(arrivals) - new})
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from serving import batch_routes, credit_routes, history_routes, laundering_routes, scheme_routes, score_routes
@@ -92,6 +93,9 @@ def metrics(request: Request, live: Live) -> Response:
     return Response(meters.page(), media_type=meters.content_type)
 
 
+SILENT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""Paths, which carry customers' ids, are nobody else's to record."""
+
 Watching = Callable[[Callable[[Service], None], Callable[[Trouble | None], None]], Watch]
 
 
@@ -134,6 +138,7 @@ def create_app(
         title="customer-scoring",
         description=f"Scores and classes of the customers of: {title}.",
         lifespan=lifespan,
+        telemetry=SILENT,
     )
     settings, meters = load_serving(), Meters()
     app.state.service, app.state.trouble = None, None
@@ -151,9 +156,9 @@ def _include(app: FastAPI) -> None:
         credit_routes.by_customer,
         laundering_routes.router,
     )  # before the path that any id fits
-    others = (batch_routes.router, score_routes.router, router, scheme_routes.router, credit_routes.router)
-    for each in (*by_customer, *others):
+    for each in (*by_customer, router, scheme_routes.router, credit_routes.router):
         app.router.routes.extend(each.routes)
+    app.router.routes[:0] = [*batch_routes.router.routes, *score_routes.router.routes]  # are found first
     guard_routes(app.routes)
     errors: tuple[type[Exception], ...] = (RequestValidationError, HTTPException, NotJsonError, StoreError)
     for error in errors:

@@ -15,6 +15,8 @@ from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from serving.schema import MOST_REASONS, Day, Text
 
@@ -27,11 +29,22 @@ E = TypeVar("E", bound=Callable[..., Any])
 
 
 class Direct(APIRoute):
-    """A route that hands the request to its endpoint, with nothing in between."""
+    """A route that hands the request to its endpoint, a coroutine, with nothing in between."""
 
-    def get_route_handler(self) -> Callable[..., Any]:
-        """The endpoint itself."""
-        return self.endpoint
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        super().__init__(path, endpoint, **more)
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await endpoint(Request(scope, receive, send))
+            await response(scope, receive, send)
+
+        self.app = app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether this route answers; for a path without parameters that is mostly plain at once."""
+        if not self.param_convertors and not scope["path"].endswith(self.path):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 def documented(**parameters: Any) -> Callable[[E], E]:

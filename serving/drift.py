@@ -19,9 +19,9 @@ from classification.grade import LiveSet
 from features.catalogue import FINGERPRINT
 from features.workspace import damaged
 from serving.records import Answer
-from training.drift.bins import number_bins, psi
+from training.drift.bins import NumberBins, number_bins, psi
 from training.drift.months import MOST_CUSTOMERS
-from training.drift.reference import Column, Counter, Reference
+from training.drift.reference import Column, Reference
 from training.recipes import OUTPUTS
 
 FEWEST_ANSWERS = 500
@@ -51,29 +51,21 @@ def graded_scores(folder: Path, live: LiveSet) -> Reference:
 
 
 class Drift:
-    """The scores that were answered with one live set, counted. Not locked: `Meters` does that.
+    """The scores that were answered with one live set, counted.
 
     snapshot: the id of its grading; graded: the scores of that; meter: the bins, those of all processes.
     """
 
     def __init__(self, snapshot: str, graded: Reference, meter: prometheus_client.Counter) -> None:
         self.snapshot, self.graded, self.meter = snapshot, graded, meter
-        self._counter = Counter(graded)
+        columns = ((name, column.bins) for name, column in graded.columns.items())
+        self._bins = {name: bins for name, bins in columns if isinstance(bins, NumberBins)}
 
-    def add(self, answer: Answer) -> None:
-        """Count an answer; one of another live set, which was begun before this one took over, does not count."""
-        if answer.snapshot == self.snapshot:
-            self._counter.add([answer.scores[name] for name in self.graded.columns])
-
-    def take(self) -> Counter:
-        """What was counted since the last time."""
-        counted, self._counter = self._counter, Counter(self.graded)
-        return counted
-
-    def tell(self, counted: Counter) -> None:
-        """Add what was counted to the meter."""
-        for name in counted.names:
-            counts = counted.counts(name)
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Count answers; those of another live set, which were begun before this one took over, do not count."""
+        scores = [answer.scores for answer in answers if answer.snapshot == self.snapshot]
+        for name, bins in self._bins.items():
+            counts = bins.count(np.array([each[name] for each in scores], float))
             for place in np.flatnonzero(counts).tolist():
                 self.meter.labels(self.snapshot, name, place).inc(int(counts[place]))
 

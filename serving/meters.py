@@ -12,6 +12,7 @@ from calendar import timegm
 from collections import Counter as Counts
 from collections.abc import Iterator, MutableMapping
 from datetime import date
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -27,7 +28,7 @@ from training.drift.reference import Reference
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 FLUSH = 256
-"""Answers whose classes are counted before they are added to the meters."""
+"""Answers that are kept before they are added to the meters."""
 
 BINS = "customer_scoring_scores_by_bin"
 
@@ -57,33 +58,33 @@ class Meters:
         self.failures = Counter("watch_failures", "Times that the registry or a release could not be used.", **own)
         self._bins = Counter("scores_by_bin", "What score_drift is computed from.", LABELS, **own)  # is not told itself
         self._drift: Drift | None = None
-        self._given: Counts[tuple[str, str]] = Counts()
-        self._answers, self._lock = 0, Lock()
+        self._known: dict[tuple[str, str, int], Histogram] = {}
+        self._answers: list[Answer] = []
+        self._lock = Lock()
 
     def answered(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         """A request was answered."""
-        route = scope.get("template", NOWHERE)
-        self.seconds.labels(route, scope["method"], status).observe(seconds)
+        labels = scope.get("template", NOWHERE), scope["method"], status
+        meter = self._known.get(labels)
+        if meter is None:
+            meter = self._known[labels] = self.seconds.labels(*labels)
+        meter.observe(seconds)
 
     def scored(self, answer: Answer) -> None:
         """A customer was answered its scores and classes."""
         with self._lock:
-            self._given.update(answer.classes.items())
-            if self._drift:
-                self._drift.add(answer)
-            self._answers += 1
-        if self._answers >= FLUSH:
+            self._answers.append(Answer(b"", *answer[1:]))
+        if len(self._answers) >= FLUSH:
             self.flush()
 
     def flush(self) -> None:
-        """Add what was counted to the meters."""
+        """Add what was answered to the meters."""
         with self._lock:
-            given, self._given, self._answers = self._given, Counts(), 0
-            drift, counted = self._drift, self._drift.take() if self._drift else None
-        for key, count in given.items():
+            drift, answers, self._answers = self._drift, self._answers, []
+        for key, count in Counts(chain.from_iterable(answer.classes.items() for answer in answers)).items():
             self.classes.labels(*key).inc(count)
-        if drift and counted:
-            drift.tell(counted)
+        if drift:
+            drift.add(answers)
 
     def went_live(self, live: LiveSet, graded: Reference | None = None) -> None:
         """Another release or snapshot is live. graded: the scores of its grading, beside which those that are answered

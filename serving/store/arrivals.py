@@ -7,6 +7,7 @@ several processes may write at once.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,11 @@ class Arrivals:
             before = db.total_changes
             db.executemany(INSERT, map(_row, arrivals))
             return db.total_changes - before
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to look into."""
+        return self._db is not None or os.access(self.path, os.F_OK)
 
     def of(self, customers: Collection[str]) -> list[Arrival]:
         """The arrivals of some customers, in the order in which they came."""
@@ -91,7 +97,7 @@ class Arrivals:
                 self._db = None
 
     def _found(self, where: str, values: tuple[str, ...]) -> list[Arrival]:
-        if self._db is None and not self.path.exists():
+        if not self.begun:
             return []
         with self._answering(), self._lock:
             rows = self._open().execute(f"SELECT {COLUMNS} FROM arrivals {where}", values)

@@ -38,6 +38,7 @@ CREATE TABLE tombstones (id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 TABLES = ("customers", "records", "histories", "aliases", "consents", "overrides", "tombstones")
 
+NOBODY: frozenset[str] = frozenset()
 MAPPED = 2**40
 """Of a file is read as memory: all of it."""
 
@@ -81,7 +82,13 @@ class SqliteStore:
 
     def find(self, pseudonym: str) -> State:
         """What is known of a customer."""
-        return self.find_many((pseudonym,))[0]
+        file = self._current()
+        customer = file.aliases.get(pseudonym, pseudonym)
+        try:
+            found = file.db.execute("SELECT kept FROM customers WHERE id = ?", (customer,)).fetchone()
+        except sqlite3.Error as error:
+            raise _silent(error) from None
+        return _state(file, pseudonym, customer, found[0] if found else None, self._arrived((customer,)))
 
     def find_many(self, pseudonyms: Sequence[str]) -> list[State]:
         """The same of many, in their order."""
@@ -133,19 +140,23 @@ class SqliteStore:
 
     def _arrived(self, customers: Sequence[str]) -> frozenset[str]:
         """To whom something happened that the snapshot does not know."""
+        if self._arrivals is None or not self._arrivals.begun:
+            return NOBODY
         new: dict[str, set[str]] = {}
-        for each in self._arrivals.of(customers) if self._arrivals else ():
+        for each in self._arrivals.of(customers):
             new.setdefault(each.customer, set()).add(each.event_id)
         known = {customer: {event.event_id for event in self._published(customer)} for customer in new}
         return frozenset(customer for customer, ids in new.items() if not ids <= known[customer])
 
     def _current(self) -> _File:
         """The file that is there now; while one takes the place of another, the one that was."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             if identity(self._path) != self._file.which:
                 with self._lock:
                     if identity(self._path) != self._file.which:
                         self._file = _File.open(self._path)
+        except FileNotFoundError:
+            return self._file
         return self._file
 
 
@@ -206,4 +217,8 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"the store does not answer: {error}") from None
+        raise _silent(error) from None
+
+
+def _silent(error: sqlite3.Error) -> StoreError:
+    return StoreError(f"the store does not answer: {error}")

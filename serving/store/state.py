@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -39,8 +39,7 @@ class StoreError(Exception):
     """The store does not answer; its text names no customer."""
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """A customer in one grading snapshot, and what came since.
 
     customer: its pseudonym, that of the survivor where ids were merged. row (features,): its feature row at the date of
@@ -52,8 +51,8 @@ class State:
 
     customer: str
     row: NDArray[np.float64] | None = None
-    texts: dict[str, str | None] = field(default_factory=dict)
-    held: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    texts: Mapping[str, str | None] = {}
+    held: Mapping[str, tuple[str, str, str]] = {}
     no_profiling: bool = False
     no_marketing: bool = False
     overrides: tuple[Override, ...] = ()
