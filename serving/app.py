@@ -9,19 +9,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi import Path as InPath
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 
 from serving import batch_routes, credit_routes, history_routes, laundering_routes, scheme_routes, score_routes
-from serving.bodies import NotJsonError
+from serving.direct import Direct, Lane
 from serving.documents import document_of
 from serving.guard import Guard
 from serving.keys import KeyRing
 from serving.logs import Log
 from serving.meters import Meters
-from serving.problems import answer_problem
+from serving.problems import REFUSALS, answer_problem
 from serving.records import version
 from serving.roles import guard_routes
 from serving.schema import ClassPlayOut, CustomerScore, Health, ReleaseOut, Text
@@ -145,6 +144,7 @@ def create_app(
     app.state.limits, app.state.meters = settings.limits, meters
     _include(app)
     app.openapi = lru_cache(1)(partial(document_of, app))  # type: ignore[method-assign]
+    app.add_middleware(Lane, routes=[route for route in app.routes if isinstance(route, Direct)])
     app.add_middleware(Guard, limits=settings.limits, keys=keys, log=log, meters=meters)
     return app
 
@@ -156,10 +156,9 @@ def _include(app: FastAPI) -> None:
         credit_routes.by_customer,
         laundering_routes.router,
     )  # before the path that any id fits
-    for each in (*by_customer, router, scheme_routes.router, credit_routes.router):
+    others = (batch_routes.router, score_routes.router, router, scheme_routes.router, credit_routes.router)
+    for each in (*by_customer, *others):
         app.router.routes.extend(each.routes)
-    app.router.routes[:0] = [*batch_routes.router.routes, *score_routes.router.routes]  # are found first
     guard_routes(app.routes)
-    errors: tuple[type[Exception], ...] = (RequestValidationError, HTTPException, NotJsonError, StoreError)
-    for error in errors:
+    for error in REFUSALS:
         app.add_exception_handler(error, answer_problem)

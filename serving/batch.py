@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 
 from serving import answers
-from serving.bodies import NotJsonError, decode_json
-from serving.problems import problem_of
+from serving.bodies import decode_json
+from serving.problems import REFUSALS, problem_of
 from serving.records import Answer
 from serving.schema import CustomerLine, ScoreRequest
 from serving.service import Service
@@ -20,7 +18,6 @@ from serving.wire import Asked, checked, plain_customer, read_asked
 Tell = Callable[[Answer], None]
 Said = Asked | CustomerLine | str | Exception
 """What a line asks for, by itself the id of a stored customer; or why it cannot be taken."""
-REFUSALS = (HTTPException, RequestValidationError, NotJsonError, StoreError)
 
 
 def answer_lines(service: Service, lines: Sequence[bytes], before: int, tell: Tell) -> bytes:

@@ -27,7 +27,7 @@ from training.drift.reference import Reference
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-FLUSH = 256
+FLUSH = 1_000
 """Answers that are kept before they are added to the meters."""
 
 BINS = "customer_scoring_scores_by_bin"

@@ -21,6 +21,9 @@ RETRY_SECONDS = 1
 
 NAMES = ("body", "path", "query", "customer_id", "code", "version", "dimension", "class", "as_of", "reasons")
 BODIES = (ScoreRequest, EventsRequest, EventIn, CustomerLine, DecisionIn)
+REFUSALS = (HTTPException, RequestValidationError, NotJsonError, StoreError)
+"""What says why a request is not answered as it was meant to be."""
+
 KNOWN = {*NAMES, *(name for body in BODIES for name in body.model_fields)}
 
 

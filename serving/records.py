@@ -58,11 +58,12 @@ class Class(NamedTuple):
 
 
 class Classed(NamedTuple):
-    """The classes of a customer by dimension; codes: the same without what is said of them; told: the members `classes`
-    and `code` of its record."""
+    """The classes of a customer by dimension; codes: the same without what is said of them; decided: those that a
+    person decided; told: the members `classes` and `code` of its record."""
 
     classes: Mapping[str, Class]
     codes: Mapping[str, str]
+    decided: tuple[str, ...]
     told: bytes
 
 
@@ -149,9 +150,10 @@ class Records:
         overrides: those of the customer that hold today. One that ran out, or was lifted, since the grading no longer
         counts: until the next grading the class is the raw one.
         """
-        classes = said.classed.classes
-        ended = {name: each.raw for name, each in classes.items() if each.note == OVERRIDE}
-        changed = {name: self.class_of(name, raw, raw, "") for name, raw in ended.items()}
+        classes, changed = said.classed.classes, dict[str, Class]()
+        for name in said.classed.decided:
+            raw = classes[name].raw
+            changed[name] = self.class_of(name, raw, raw, "")
         for each in overrides:
             name = each.dimension
             changed[name] = self.class_of(name, each.class_, classes[name].raw, OVERRIDE)
@@ -174,8 +176,9 @@ class Records:
     def _classed(self, classes: Mapping[str, Class]) -> Classed:
         codes = {name: each.code for name, each in classes.items()}
         members = b",".join([each.member for each in classes.values()])
+        decided = tuple(name for name, each in classes.items() if each.note == OVERRIDE)
         code = self.live.scheme.coding.encode(codes)
-        return Classed(classes, codes, b'"classes":{%b},"code":%b' % (members, to_json(code)))
+        return Classed(classes, codes, decided, b'"classes":{%b},"code":%b' % (members, to_json(code)))
 
 
 def override_record(override: Override) -> dict[str, str]:

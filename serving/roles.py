@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
 from serving.keys import EVERYBODY, Caller, Role
+from serving.problems import respond
+from serving.schema import Problem
 
 ASGI = Callable[..., Awaitable[None]]
 Scope = MutableMapping[str, Any]
@@ -63,13 +64,15 @@ def caller_of(scope: Scope) -> Caller:
 
 def _guarded(app: ASGI, path: str, roles: tuple[Role, ...] | None) -> ASGI:
     allowed = frozenset(roles or ())
+    refusal = respond(Problem(title=f"the key has none of the roles {', '.join(sorted(allowed))}", status=403))
 
     async def guarded(scope: Scope, receive: Any, send: Any) -> None:
         scope["untold"] = path in UNTOLD
         if path not in UNTOLD:
             scope["template"] = path
         if roles is not ANYBODY and allowed.isdisjoint(caller_of(scope).roles):
-            raise HTTPException(403, f"the key has none of the roles {', '.join(sorted(allowed))}")
+            await refusal(scope, receive, send)
+            return
         await app(scope, receive, send)
 
     return guarded

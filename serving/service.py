@@ -27,7 +27,7 @@ from serving.store.state import State, Store
 from training.drift.reference import Reference
 
 BODY = b'{"customer_id":%b,%b,%b,"overrides":%b,"no_marketing":%b,"play":%b}'
-NULL, TRUE, FALSE = map(to_json, (None, True, False))
+NULL, TRUE, FALSE, NOTHING = map(to_json, (None, True, False, []))
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Service:
     def answer_many(self, states: Mapping[str, State]) -> Iterator[Answer]:
         """The same of customers (company's own id → state with a row) as the snapshot has them, graded together."""
         known = list(states.values())
-        rows = np.stack([state.row for state in known if state.row is not None])
+        rows = np.concatenate([state.row for state in known if state.row is not None]).reshape(len(known), -1)
         texts = {name: Texts.of([state.texts.get(name) for state in known]) for name in self.scorer.live.scheme.texts}
         live = self.scorer.live
         every = self.scorer.records.of_many(live.grade(rows, texts), live.snapshot.as_of)
@@ -121,7 +121,7 @@ class Service:
         classed = said.classed
         play = self.plays.of(classed.codes, state.no_marketing) if self.plays else NULL
         objects = TRUE if state.no_marketing else FALSE
-        decided = to_json([override_record(each) for each in overrides])
+        decided = to_json([override_record(each) for each in overrides]) if overrides else NOTHING
         pieces = to_json(customer_id), said.told, classed.told, decided, objects, play
         return Answer(BODY % pieces, said.scores, classed.codes, self.scorer.live.snapshot.id)
 

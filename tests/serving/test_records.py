@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -98,10 +97,10 @@ def test_held_and_overridden_classes_are_told(live: LiveSet) -> None:
         stays, goes = dimensions[first].all[i % 3], dimensions[second].all[(i + 1) % 3]
         held = {first: (one.raw[first], stays, "held"), second: ("other", goes, "held")}
         word = Override("x", second, goes, date(2026, 12, 1), "eva", "signed")
-        after = replace(one, classes=one.classes | {first: stays}, notes=one.notes | {first: "held"})
+        after = one._replace(classes=one.classes | {first: stays}, notes=one.notes | {first: "held"})
         said = records.settled(records.of(one, AS_OF), held)
         assert told(said) == members(msgspec.json.encode(plain(live, after)))
-        decided = replace(after, classes=after.classes | {second: goes}, notes=after.notes | {second: OVERRIDE})
+        decided = after._replace(classes=after.classes | {second: goes}, notes=after.notes | {second: OVERRIDE})
         wanted = members(msgspec.json.encode(plain(live, decided)))
         assert told(records.current(said, [word])) == wanted == members(records.stored(decided, AS_OF))
         ended = records.current(records.read(records.stored(decided, AS_OF)), [])

@@ -17,9 +17,10 @@ from tests.training.small_base import BOOSTING, HORIZON, asked, lesson
 from training.baselines import base_rhythms, rivals
 from training.metrics import auc, ngini
 from training.models.curve import fit_curve
-from training.models.inputs import Examples, Supervised
+from training.models.inputs import Examples
 from training.models.level import off_by
 from training.models.rungs import RUNGS, Lesson, Question, Rung, fit_rung, load_model
+from training.models.seen import Supervised
 
 ALL: list[tuple[Rung, Question]] = [(rung, question) for question in RUNGS for rung in RUNGS[question][:-1]]
 EVERY = pytest.mark.parametrize(("rung", "question"), ALL)

@@ -85,7 +85,7 @@ def test_a_stored_history_gives_the_stored_row(sample: Ran, redis_server: RedisS
         row = feature_row(PROGRAM, id_, history, base.as_of, live.snapshot.company)
         assert found.row is not None and row.tobytes() == found.row.tobytes() == base.rows[i].tobytes()
         assert history == files.history(id_) and redis.record(id_) == files.record(id_)
-        assert replace(found, row=None) == replace(files.find(id_), row=None)
+        assert found._replace(row=None) == files.find(id_)._replace(row=None)
 
 
 def test_what_is_said_while_it_is_published_is_not_lost(ran: Ran, pseudonyms: Pseudonyms) -> None:
