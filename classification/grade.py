@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from classification.facts import Facts
 from classification.past import VALUE_DIMENSION, cutoffs_of
 from classification.rules import Classes
-from classification.scheme import Dimension, Scheme, check_facts, read_scheme
+from classification.scheme import Dimension, Rule, Scheme, check_facts, read_scheme
 from classification.stability import Decision, Earlier, Notes, settle
 from features.catalogue import NAMES, POSITION
 from features.catalogue.confidential import CONFIDENTIAL
@@ -139,10 +139,8 @@ class LiveSet:
         scores = self.release.score_one(row)
         names, own_places = self._own
         numbers = dict(zip(names, row[own_places].tolist(), strict=True))
-        cutoffs, dimension = self.snapshot.cutoffs, self._value_dimension
-        if dimension is not None:
-            own = dimension.rule.class_of(numbers, {}, cutoffs.get(VALUE_DIMENSION, {}))
-        if dimension is None or own != dimension.rule.classes[-1]:
+        cutoffs, rule = self.snapshot.cutoffs, self._value_rule
+        if rule is None or rule.class_of(numbers, {}, cutoffs.get(VALUE_DIMENSION, {})) != rule.classes[-1]:
             scores[POTENTIAL.name] = math.nan
         numbers |= scores
         places = self._places.of([numbers[name] for name in STANDINGS])
@@ -151,7 +149,7 @@ class LiveSet:
         numbers |= standing
         classes = self.scheme.classes_of(numbers, texts, cutoffs)
         code = self.scheme.coding.encode(classes)
-        return One(scores, percentiles, standing, classes, classes, dict.fromkeys(classes, ""), code)
+        return One(scores, percentiles, standing, classes, classes, self._no_notes, code)
 
     @cached_property
     def _own(self) -> tuple[list[str], NDArray[np.intp]]:
@@ -166,8 +164,13 @@ class LiveSet:
         return Places([*percentiles, *((ranks[each.of], each.op) for each in POPULATION)])
 
     @cached_property
-    def _value_dimension(self) -> Dimension | None:
-        return value_dimension(self.scheme)
+    def _value_rule(self) -> Rule | None:
+        found = value_dimension(self.scheme)
+        return found.rule if found else None
+
+    @cached_property
+    def _no_notes(self) -> dict[str, str]:
+        return dict.fromkeys(self.scheme.dimensions, "")
 
 
 def rows_of(columns: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -40,6 +40,9 @@ SCHEMES = Path("configs/schemes")
 Version = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])[a-z]?$")]
 WAYS = ("share", "at_least", "first_match", "given")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+Rule = Share | AtLeast | Rules | Given
+NONE: Mapping[str, float] = {}
 
 CURRENT = "2026-12"
 """The scheme of releases for which nobody names another."""
@@ -119,7 +122,7 @@ class Dimension(Config):
         return self
 
     @cached_property
-    def rule(self) -> Share | AtLeast | Rules | Given:
+    def rule(self) -> Rule:
         """Its way to answer."""
         found = self.share or self.at_least or self.given
         return found if found else Rules.model_construct(rules=self.first_match or {})
@@ -226,11 +229,11 @@ class Scheme(Config):
         self, numbers: Numbers, texts: OneText, cutoffs: Mapping[str, Mapping[str, float]]
     ) -> dict[str, str]:
         """dimension → class of one customer: what `classify` says of it."""
-        return {name: rule.class_of(numbers, texts, cutoffs.get(name, {})) for name, rule in self._rules}
+        return {name: class_of(numbers, texts, cutoffs.get(name, NONE)) for name, class_of in self._rules}
 
     @cached_property
-    def _rules(self) -> list[tuple[str, Share | AtLeast | Rules | Given]]:
-        return [(name, dimension.rule) for name, dimension in self.dimensions.items()]
+    def _rules(self) -> list[tuple[str, Callable[[Numbers, OneText, Mapping[str, float]], str]]]:
+        return [(name, dimension.rule.class_of) for name, dimension in self.dimensions.items()]
 
     def decode(self, code: str) -> dict[str, str]:
         """dimension → class; ValueError for a code that this scheme cannot have written."""

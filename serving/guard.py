@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -34,7 +35,7 @@ HEADERS = [
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
 ]
-NOTHING = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+OF_DATA = [*HEADERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]
 """Answers are data: a browser that is made to show one loads nothing."""
 PAGES = ("/docs", "/redoc")
 CLOSE = {"connection": "close"}
@@ -69,7 +70,7 @@ class Guard:
     def __init__(self, app: Any, limits: Limits, keys: KeyRing | None, log: Log, meters: Meters) -> None:
         self.app, self.limits, self.keys, self.log, self.meters = app, limits, keys, log, meters
         self.buckets = Buckets(limits.requests_per_second, limits.burst)
-        self.busy = 0
+        self.busy, self._numbers = 0, count(secrets.randbits(63))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,15 +78,15 @@ class Guard:
             return
         begun, headers = time.perf_counter(), dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        request_id = given if SEEN_ID.fullmatch(given) else secrets.token_hex(8).encode()
+        request_id = given if SEEN_ID.fullmatch(given) else b"%016x" % next(self._numbers)
         page, status = scope["path"].startswith(PAGES), 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = [*message["headers"], *HEADERS, (b"x-request-id", request_id)]
-                message["headers"] = own if page else [*own, NOTHING]
+                own = HEADERS if page else OF_DATA
+                message["headers"] = [*message["headers"], *own, (b"x-request-id", request_id)]
             await send(message)
 
         self.busy += 1

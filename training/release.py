@@ -33,6 +33,7 @@ TaskModel = Supervised | IntentModel | SegmentModel
 
 SCHEME_FILE = "scheme.yaml"
 DESCRIPTION = "release.json"
+RECENCY, ORDER_DAYS = POSITION["recency_days"], POSITION["order_days"]
 ROWS_AT_ONCE = 8_192
 """Rows that a thread scores at a time."""
 
@@ -63,17 +64,17 @@ class Release:
 
     def score_one(self, row: Array) -> dict[str, float]:
         """The same of one row (features,)."""
-        rows, recency, active_days = row[None], row[POSITION["recency_days"]].item(), self.about["active_days"]
-        if recency != recency:  # never bought
-            return dict(zip(OUTPUTS, self._score(rows)[:, 0].tolist(), strict=True))
-        answers, scores = self._together.answers(rows), dict.fromkeys(OUTPUTS, math.nan)
+        rows, recency, scores = row[None], row[RECENCY].item(), dict.fromkeys(OUTPUTS, math.nan)
+        bought = recency == recency
+        answers = self._together.answers(rows) if bought or row[ORDER_DAYS] > 0 else self._nothing
+        found = answers[:, 0].tolist()
         for recipe, model, parts, _ in self._tasks:
             if isinstance(model, IntentModel):
                 scores |= zip(recipe.outputs, model.told(rows, answers[parts])[:, 0].tolist(), strict=True)
             elif isinstance(model, SegmentModel):
-                scores[recipe.name] = model.predict(rows).item()
-            elif recipe.asked != "active" or active_days is None or recency <= active_days:
-                scores[recipe.name] = answers[parts].item()
+                scores[recipe.name] = model.predict(rows).item() if bought else math.nan
+            elif bought and (recipe.asked != "active" or recency <= self._active_days):
+                scores[recipe.name] = found[parts.start]
         return scores
 
     def score_each(self, rows: Array) -> dict[str, Array]:
@@ -98,10 +99,20 @@ class Release:
 
     def _of_buyers(self, rows: Array) -> Array:
         """What each model that was fitted to labels answers, (models, n); NaN for customers who never bought."""
-        bought = asked(VALUE, rows, None) | (rows[:, POSITION["order_days"]] > 0)
+        bought = asked(VALUE, rows, None) | (rows[:, ORDER_DAYS] > 0)
         found = np.full((len(self._together.models), len(rows)), np.nan)
         found[:, bought] = self._together.answers(rows[bought])
         return found
+
+    @cached_property
+    def _nothing(self) -> Array:
+        """What the models answer of one who never bought."""
+        return np.full((len(self._together.models), 1), np.nan)
+
+    @cached_property
+    def _active_days(self) -> float:
+        days = self.about["active_days"]
+        return math.inf if days is None else float(days)
 
     @cached_property
     def _together(self) -> Together:
