@@ -11,6 +11,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from features.catalogue import NAMES
+from training.intent import IntentModel
 from training.manifest import manifest_digest
 from training.recipes import BY_NAME
 from training.release import Release, load_release
@@ -34,7 +35,11 @@ class AllTasks(mlflow.pyfunc.PythonModel):
         rows = model_input[list(NAMES)].to_numpy()
         if self.task is None:
             return pd.DataFrame(self.release.score(rows))
-        answers = self.release._answers(self.task, self.release.models[self.task], rows)
+        model = self.release.models[self.task]
+        if isinstance(model, IntentModel):
+            answers = list(model.answers(rows))
+        else:
+            answers = [model.predict(rows, self.release.horizon(self.task))]
         return pd.DataFrame(dict(zip(BY_NAME[self.task].outputs, answers, strict=True)))
 
 

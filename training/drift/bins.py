@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,12 +35,6 @@ class NumberBins:
     def places(self) -> int:
         """How many bins there are, that of null among them."""
         return len(self.edges) + 2
-
-    def place(self, value: float | None) -> int:
-        """The bin of one number; NaN and None are null, the infinities belong to the outer bins."""
-        if value is None or math.isnan(value):
-            return len(self.edges) + 1
-        return bisect_left(self.edges, value)
 
     def count(self, column: Array) -> Counts:
         """How many of a column's values (n,) each bin has, shape (places,)."""
