@@ -36,6 +36,8 @@ AT_LEAST = {"mlflow models serve": 25, "naive FastAPI": 30, "BentoML": 6, "LitSe
 OURS, ECHO, EVENTS, MANY = "POST /v1/score/{id}", "echo", "200 raw events", "batch"
 FIRST_BATCHES = 2
 """After so many batches the server holds what it needs for one."""
+SLOWER = 40
+"""A slow server is asked so many times less often: CPU is told in hundredths of a second."""
 Servers = Mapping[str, Server]
 
 
@@ -52,7 +54,7 @@ class Sizes:
     tail: int
 
 
-FULL = Sizes(2_000, 5, 1_000, 10, 5, 2_000)
+FULL = Sizes(2_000, 5, 4_000, 10, 5, 2_000)
 QUICK = Sizes(600, 1, 100, 3, 1, 200)
 
 
@@ -108,7 +110,7 @@ def _interleaved(servers: Servers, sizes: Sizes, connections: int) -> dict[str, 
     said: dict[str, list[float]] = {name: [] for name in servers if name != MANY}
     for _ in range(sizes.rounds):
         for name, each in said.items():
-            count = max(connections, sizes.count // 10) if servers[name].slow else sizes.count
+            count = max(connections, sizes.count // SLOWER) if servers[name].slow else sizes.count
             each.append(servers[name].cpu(count, connections))
     found = {name: statistics.median(each) for name, each in said.items()}
     say(f"{connections} connections, CPU ms: " + ", ".join(f"{name} {ms:.2f}" for name, ms in found.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
@@ -113,7 +114,9 @@ def create_app(
         watch = watching(adopt, tell) if watching else None
         if watch:
             watch.start()
+        flushing = asyncio.create_task(meters.keep_flushing())
         yield
+        flushing.cancel()
         if watch:
             watch.stop()
         app.state.service.store.close()

@@ -46,21 +46,18 @@ class Direct(APIRoute):
 
         self.app = app
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether this route answers; for a path without parameters that is mostly plain at once."""
-        if not self.param_convertors and not scope["path"].endswith(self.path):
-            return Match.NONE, {}
-        return super().matches(scope)
-
 
 class Lane:
     """An ASGI application before another one: requests for `routes` go past it."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[Direct]) -> None:
-        self.app, self.routes = app, routes
+        self.app = app
+        self.plain = {route.path: (route,) for route in routes if not route.param_convertors}
+        self.others = [route for route in routes if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        for route in self.routes if scope["type"] == "http" else ():
+        straight = scope["type"] == "http" and not scope.get("root_path")
+        for route in self.plain.get(scope["path"], self.others) if straight else ():
             match, found = route.matches(scope)
             if match is Match.FULL:
                 scope.update(found)

@@ -6,6 +6,7 @@ them up.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from calendar import timegm
@@ -28,7 +29,9 @@ from training.drift.reference import Reference
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 FLUSH = 1_000
-"""Answers that are kept before they are added to the meters."""
+"""Requests, and answers, that are kept before they are added to the meters."""
+FLUSH_SECONDS = 2.0
+"""And so long: another process that is asked must not wait for more."""
 
 BINS = "customer_scoring_scores_by_bin"
 
@@ -58,17 +61,16 @@ class Meters:
         self.failures = Counter("watch_failures", "Times that the registry or a release could not be used.", **own)
         self._bins = Counter("scores_by_bin", "What score_drift is computed from.", LABELS, **own)  # is not told itself
         self._drift: Drift | None = None
-        self._known: dict[tuple[str, str, int], Histogram] = {}
+        self._took: list[tuple[str, str, int, float]] = []
         self._answers: list[Answer] = []
         self._lock = Lock()
 
     def answered(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         """A request was answered."""
-        labels = scope.get("template", NOWHERE), scope["method"], status
-        meter = self._known.get(labels)
-        if meter is None:
-            meter = self._known[labels] = self.seconds.labels(*labels)
-        meter.observe(seconds)
+        with self._lock:
+            self._took.append((scope.get("template", NOWHERE), scope["method"], status, seconds))
+        if len(self._took) >= FLUSH:
+            self.flush()
 
     def scored(self, answer: Answer) -> None:
         """A customer was answered its scores and classes."""
@@ -81,14 +83,24 @@ class Meters:
         """Add what was answered to the meters."""
         with self._lock:
             drift, answers, self._answers = self._drift, self._answers, []
+            took, self._took = self._took, []
+        for route, method, status, seconds in took:
+            self.seconds.labels(route, method, status).observe(seconds)
         for key, count in Counts(chain.from_iterable(answer.classes.items() for answer in answers)).items():
             self.classes.labels(*key).inc(count)
         if drift:
             drift.add(answers)
 
+    async def keep_flushing(self) -> None:
+        """Do so as long as the process serves."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            self.flush()
+
     def went_live(self, live: LiveSet, graded: Reference | None = None) -> None:
         """Another release or snapshot is live. graded: the scores of its grading, beside which those that are answered
         are held from now on."""
+        self.flush()
         self.version.set(live.release.version)
         self.since.set(time.time())
         self.trained.set(_seconds(date.fromisoformat(live.release.about["trained_through"])))

@@ -60,7 +60,7 @@ def test_it_is_what_the_monthly_run_computes(sample: Ran, service: Service) -> N
     meters, random = Meters(), np.random.default_rng(7)
     meters.went_live(service.scorer.live, service.graded_scores)
     assert service.graded_scores is not None
-    columns = {name: graded[f"score_{name}"].to_numpy() for name in service.graded_scores.names}
+    columns = {name: graded[f"score_{name}"].to_numpy() for name in service.graded_scores.columns}
     drawn = {
         name: np.where(random.random(FEWEST_ANSWERS) < 0.1, np.nan, random.choice(column[~np.isnan(column)], 500) * 1.1)
         for name, column in columns.items()
@@ -83,7 +83,7 @@ def test_another_live_set_begins_anew(service: Service) -> None:
     """Answers of the one before, which may still come, do not count; the same one goes on."""
     meters, live = Meters(), service.scorer.live
     assert service.graded_scores is not None
-    (answer,) = as_answers(service, {name: [0.5] for name in service.graded_scores.names})
+    (answer,) = as_answers(service, {name: [0.5] for name in service.graded_scores.columns})
     meters.went_live(live, service.graded_scores)
     for _ in range(2):
         meters.scored(answer)

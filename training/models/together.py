@@ -176,7 +176,7 @@ def _answer_few(
     right: NDArray[np.uint32],
     tests: NDArray[np.uint64],
     bound: Array,
-    tree: NDArray[np.uint32],
+    tree: NDArray[Any],
     stays: NDArray[Any],
     parts: Ints,
     part_begins: Ints,

@@ -34,7 +34,7 @@ class Tests:
 
     begins: Begins
     threshold: NDArray[np.float64]
-    tree: Places
+    tree: Numbers
     stays: Numbers
 
 
@@ -141,7 +141,7 @@ def _by_column(column: Places, threshold: NDArray[np.float64], tree: Places, sta
     small = np.flatnonzero(stays)  # a large tree has none
     order = small[np.lexsort((threshold[small], column[small]))]
     begins = np.searchsorted(column[order], np.arange(columns + 1)).astype(np.uint64)
-    return Tests(begins, threshold[order], tree[order], stays[order])
+    return Tests(begins, threshold[order], tree[order].astype(np.min_scalar_type(tree.max(initial=0))), stays[order])
 
 
 def joined(parts: list[NDArray[Any]], kind: type) -> NDArray[Any]:

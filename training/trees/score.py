@@ -161,7 +161,7 @@ def score_few(
     right: Places,
     tests: Begins,
     bound: Array,
-    tree: Places,
+    tree: Numbers,
     stays: Numbers,
     rows: Array,
     out: Array,
