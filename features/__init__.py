@@ -1,1 +1,5 @@
 """Raw tables → events → feature rows."""
+
+from features.compiled import keep_apart
+
+keep_apart()

@@ -4,8 +4,7 @@ Everything a feature may see is decided here: day < as_of, known before as_of, n
 a customer are visited in their order, so that a pass goes on where the date before left it. Sums are of whole numbers
 and no answer depends on the order of the events of a day, so that every driver gives the same bits.
 
-It is one file because numba keeps what it compiled until the file of the called function changes: a loop in another
-file would go stale unseen.
+It is one file, so that whoever reads it sees all that decides.
 """
 
 from __future__ import annotations

@@ -117,6 +117,7 @@ def create_app(
         flushing = asyncio.create_task(meters.keep_flushing())
         yield
         flushing.cancel()
+        meters.flush()
         if watch:
             watch.stop()
         app.state.service.store.close()

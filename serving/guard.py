@@ -7,9 +7,8 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,7 +16,7 @@ from starlette.exceptions import HTTPException
 from serving.keys import EVERYBODY, Caller, KeyRing
 from serving.logs import Log
 from serving.meters import Meters
-from serving.problems import problem_of, respond
+from serving.problems import REFUSALS, problem_of, respond
 from serving.roles import OPEN
 from serving.schema import Problem
 from serving.settings import Limits
@@ -38,6 +37,8 @@ HEADERS = [
 OF_DATA = [*HEADERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]
 """Answers are data: a browser that is made to show one loads nothing."""
 PAGES = ("/docs", "/redoc")
+DRAWN = 256
+"""So many request ids are drawn together."""
 CLOSE = {"connection": "close"}
 ENDED = -1
 """Read of a body that came whole: after it the connection is only watched, without a limit."""
@@ -70,7 +71,7 @@ class Guard:
     def __init__(self, app: Any, limits: Limits, keys: KeyRing | None, log: Log, meters: Meters) -> None:
         self.app, self.limits, self.keys, self.log, self.meters = app, limits, keys, log, meters
         self.buckets = Buckets(limits.requests_per_second, limits.burst)
-        self.busy, self._numbers = 0, count(secrets.randbits(63))
+        self.busy, self._ids = 0, _request_ids()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,7 +79,7 @@ class Guard:
             return
         begun, headers = time.perf_counter(), dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        request_id = given if SEEN_ID.fullmatch(given) else b"%016x" % next(self._numbers)
+        request_id = given if SEEN_ID.fullmatch(given) else next(self._ids)
         page, status = scope["path"].startswith(PAGES), 0
 
         async def answer(message: Message) -> None:
@@ -94,15 +95,16 @@ class Guard:
             app = self._refusal(scope, headers, begun) or self.app
             await app(scope, self._limited(headers, receive), answer)
         except Exception as error:
-            self.log.failure(request_id.decode(), error)
+            if not (status and isinstance(error, REFUSALS)):
+                self.log.failure(request_id.decode(), error)
             if status:
                 raise  # half of an answer is out: the connection must end
             await respond(problem_of(error))(scope, receive, answer)
         finally:
             self.busy -= 1
             seconds = time.perf_counter() - begun
-            self.meters.answered(scope, status, seconds)
             self.log.request(scope, request_id, status, seconds)
+            self.meters.answered(scope, status, seconds)
 
     def _refusal(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], now: float) -> Any:
         """A response where the request goes no further; None where it may."""
@@ -155,3 +157,10 @@ class Guard:
 
     def _too_large(self) -> Problem:
         return Problem(title=f"The body is larger than {self.limits.body_bytes:,} bytes", status=413)
+
+
+def _request_ids() -> Iterator[bytes]:
+    """Sixteen hexadecimal digits each, which tell nothing of how many there were before; drawn many at a time."""
+    while True:
+        drawn = secrets.token_hex(8 * DRAWN).encode()
+        yield from (drawn[at : at + 16] for at in range(0, len(drawn), 16))

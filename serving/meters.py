@@ -7,6 +7,7 @@ them up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from calendar import timegm
@@ -95,7 +96,8 @@ class Meters:
         """Do so as long as the process serves."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            self.flush()
+            with contextlib.suppress(OSError):  # of a full disk: the next time there may be room
+                self.flush()
 
     def went_live(self, live: LiveSet, graded: Reference | None = None) -> None:
         """Another release or snapshot is live. graded: the scores of its grading, beside which those that are answered

@@ -7,7 +7,6 @@ several processes may write at once.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -48,8 +47,16 @@ class Arrivals:
 
     @property
     def begun(self) -> bool:
-        """Whether there is anything to look into."""
-        return self._db is not None or os.access(self.path, os.F_OK)
+        """Whether there is anything to look into. StoreError where that cannot be seen."""
+        if self._db is not None:
+            return True
+        try:
+            self.path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError(f"the events that arrived cannot be read: {error}") from None
+        return True
 
     def of(self, customers: Collection[str]) -> list[Arrival]:
         """The arrivals of some customers, in the order in which they came."""

@@ -16,7 +16,6 @@ from datetime import date
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from classification.decisions import Override
 from features.online import Event
@@ -119,7 +118,7 @@ def _state(asked: str, found: Any) -> State:
     known = {event.event_id for event in decode_events(events)} if events else set()
     return State(
         customer.decode(),
-        np.frombuffer(mine.row) if mine else None,
+        mine.features if mine else None,
         mine.texts if mine else {},
         mine.held if mine else {},
         said is not None and said[:1] == b"1",

@@ -15,7 +15,6 @@ from pathlib import Path
 from threading import Lock
 
 import msgspec
-import numpy as np
 
 from classification.decisions import Override
 from features.online import Event
@@ -196,7 +195,7 @@ def _state(file: _File, pseudonym: str, customer: str, found: bytes | None, arri
     no_profiling, no_marketing = file.consents.get(pseudonym, (False, False))
     return State(
         customer,
-        np.frombuffer(said.row) if said else None,
+        said.features if said else None,
         said.texts if said else {},
         said.held if said else {},
         no_profiling,

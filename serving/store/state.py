@@ -22,6 +22,11 @@ class Kept(msgspec.Struct, array_like=True, frozen=True):
     texts: dict[str, str | None]
     held: dict[str, tuple[str, str, str]]
 
+    @property
+    def features(self) -> NDArray[np.float64]:
+        """The feature row. It may be written into as any other: for one that may not numba compiles all loops anew."""
+        return np.frombuffer(bytearray(self.row))
+
 
 @dataclass(frozen=True)
 class Arrival:

@@ -120,7 +120,7 @@ def _blend(whole: NDArray[np.int64], numbers: Array, rows: Array, expected: Arra
     for i in range(out.shape[1]):
         out[0, i] = amount_score(whole, numbers, rows[i], expected[i], raw[i])
         out[1, i], out[2, i] = _of_btyd(whole, numbers, expected[i])
-        out[3, i] = amount_at(whole, numbers, out[0, i])
+        out[3, i] = amount_at(numbers, out[0, i])
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
@@ -141,7 +141,7 @@ def _of_btyd(whole: NDArray[np.int64], numbers: Array, expected: Array) -> tuple
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
-def amount_at(whole: NDArray[np.int64], numbers: Array, score: float) -> float:
+def amount_at(numbers: Array, score: float) -> float:
     """The amount that is handed out at a score."""
     end = 4 + (len(numbers) - 4) // 2
     return float(exp(curve_at(numbers[4:end], numbers[end:], score)) * numbers[3])

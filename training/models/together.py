@@ -1,5 +1,5 @@
-"""Several models asked about the same customers at once: what they look at is made once, their forests are one, and of
-one customer everything is found out in one compiled call."""
+"""Several models asked about the same customers at once: what they look at is made once, their forests are one, and
+one customer is answered for in one compiled call. Models without forests, of lower rungs, are asked by themselves."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from training.trees import FEW, Model, Trees, raw_scores, score_few, together, t
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-OWN = len(INPUTS) - len(COLUMNS)
-"""So many inputs are the same for every model; what BTYD expects of each is not."""
 BTYD = len(COLUMNS)
+OWN = len(INPUTS) - BTYD
+"""So many inputs are the same for every model; what BTYD expects of each is not."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Compiled(NamedTuple):
             timing,
             spend,
             weeks,
-            trees_of(together(forests, inputs, OWN + len(COLUMNS) * len(looks))),
+            trees_of(together(forests, inputs, OWN + BTYD * len(looks))),
             np.array(parts),
             np.cumsum([(0, 0), *((len(each.whole), len(each.numbers)) for each in formulas)], axis=0),
             np.concatenate([each.whole for each in formulas]),
@@ -117,7 +117,7 @@ class _Compiled(NamedTuple):
             told: tuple[Any, ...] = (rows, *looks, self.trees.inputs, *self.trees.for_few, *formulas, out)
             _answer_few(*told)
             return
-        expected = np.empty((len(self.weeks), len(rows), len(COLUMNS)))
+        expected = np.empty((len(self.weeks), len(rows), BTYD))
         table = np.empty((len(rows), self.trees.inputs))
         _look(rows, *looks, expected, table)
         _answer(rows, expected, raw_scores(self.trees, table), *formulas, out)
@@ -126,7 +126,7 @@ class _Compiled(NamedTuple):
 def _places(look: int) -> Ints:
     """Where the inputs of a model's forests are in the rows of all."""
     places = np.arange(len(INPUTS))
-    places[[PLACE[name] for name in COLUMNS]] += len(COLUMNS) * look
+    places[[PLACE[name] for name in COLUMNS]] += BTYD * look
     return places
 
 
@@ -151,7 +151,7 @@ def _answer(
             elif kind == EVENT:
                 out[place, i] = 1.0 / (1.0 + exp(-event_log_odds(ints, floats, row, of_look, of_forests)))
             else:
-                out[place, i] = amount_at(ints, floats, amount_score(ints, floats, row, of_look, of_forests))
+                out[place, i] = amount_at(floats, amount_score(ints, floats, row, of_look, of_forests))
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")

@@ -22,7 +22,7 @@ ROWS_PER_THREAD = 10_000
 """Fewer are not worth waking another thread for."""
 
 FEW = 8
-"""Rows up to which they are better scored, and explained, one by one."""
+"""Rows up to which they are better scored one by one."""
 
 NONE, ONE, EVERYONE = np.uint64(0), np.uint64(1), ~np.uint64(0)
 

@@ -61,6 +61,12 @@ def test_a_merged_id_is_its_survivor(desk: Desk, store: Store) -> None:
     assert merged._replace(row=None) == anna._replace(row=None)
 
 
+def test_a_row_is_one_for_the_loops_that_are_warm(desk: Desk, store: Store) -> None:
+    """For rows that cannot be written into numba would compile them all once more, at the first request."""
+    row = store.find(desk.pseudonyms.of(ANNA)).row
+    assert row is not None and row.flags.writeable and row.flags.c_contiguous
+
+
 def test_nobody_has_no_record_and_no_history(desk: Desk, store: Store) -> None:
     nobody = desk.pseudonyms.of("nobody")
     found = store.find(nobody)
