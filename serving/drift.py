@@ -6,6 +6,7 @@ What is counted is the bin that a score falls into, and nothing of whose it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ class Drift:
     """
 
     def __init__(self, snapshot: str, graded: Reference, meter: prometheus_client.Counter) -> None:
-        self.snapshot, self.graded, self.meter = snapshot, graded, meter
+        self.snapshot, self.graded, self._bin = snapshot, graded, cache(meter.labels)
         columns = ((name, column.bins) for name, column in graded.columns.items())
         self._bins = {name: bins for name, bins in columns if isinstance(bins, NumberBins)}
 
@@ -67,7 +68,7 @@ class Drift:
         for name, bins in self._bins.items():
             counts = bins.count(np.array([each[name] for each in scores], float))
             for place in np.flatnonzero(counts).tolist():
-                self.meter.labels(self.snapshot, name, place).inc(int(counts[place]))
+                self._bin(self.snapshot, name, place).inc(int(counts[place]))
 
     def metrics(self, samples: Iterable[Sample]) -> Iterator[Metric]:
         """What is told of the meter's samples: how many answers count, and the PSI of each output once those are

@@ -14,6 +14,7 @@ from calendar import timegm
 from collections import Counter as Counts
 from collections.abc import Iterator, MutableMapping
 from datetime import date
+from functools import cache
 from itertools import chain
 from threading import Lock
 from typing import Any
@@ -29,8 +30,8 @@ from training.drift.reference import Reference
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-FLUSH = 1_000
-"""Requests, and answers, that are kept before they are added to the meters."""
+FLUSH = 256
+"""Requests, and answers, that are kept before they are added to the meters: few, for others wait meanwhile."""
 FLUSH_SECONDS = 2.0
 """And so long: another process that is asked must not wait for more."""
 
@@ -62,6 +63,7 @@ class Meters:
         self.failures = Counter("watch_failures", "Times that the registry or a release could not be used.", **own)
         self._bins = Counter("scores_by_bin", "What score_drift is computed from.", LABELS, **own)  # is not told itself
         self._drift: Drift | None = None
+        self._seconds, self._class = cache(self.seconds.labels), cache(self.classes.labels)
         self._took: list[tuple[str, str, int, float]] = []
         self._answers: list[Answer] = []
         self._lock = Lock()
@@ -86,9 +88,9 @@ class Meters:
             drift, answers, self._answers = self._drift, self._answers, []
             took, self._took = self._took, []
         for route, method, status, seconds in took:
-            self.seconds.labels(route, method, status).observe(seconds)
+            self._seconds(route, method, status).observe(seconds)
         for key, count in Counts(chain.from_iterable(answer.classes.items() for answer in answers)).items():
-            self.classes.labels(*key).inc(count)
+            self._class(*key).inc(count)
         if drift:
             drift.add(answers)
 
