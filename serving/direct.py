@@ -1,6 +1,6 @@
 """Routes on the fast path: the endpoint takes the request, and reads from it what it needs.
 
-What FastAPI does around an endpoint takes as long as scoring a customer. So it only documents these routes, and answers
+What FastAPI does around an endpoint is a good part of an answer's time. So it only documents these routes, and answers
 what is asked of them amiss.
 """
 

@@ -1,4 +1,4 @@
-"""The lowest bit of a number, by the processor's own instruction: numba has no name for it."""
+"""The lowest bit of a number, by the processor's own instruction: numba has it only among what is its own."""
 
 from __future__ import annotations
 
