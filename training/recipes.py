@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -150,7 +151,9 @@ def asked(recipe: Recipe, rows: Array, active_days: int | None) -> NDArray[np.bo
     class is for those to say who know the classes. active_days: None takes everybody who ever bought for active."""
     if recipe.asked == "everyone":
         return np.ones(len(rows), bool)
-    recency = rows[:, POSITION["recency_days"]]
-    if recipe.asked == "active" and active_days is not None:
-        return np.asarray(recency <= active_days)  # null is not
-    return ~np.isnan(recency)
+    return rows[:, POSITION["recency_days"]] <= longest_silence(recipe, active_days)  # null is not
+
+
+def longest_silence(recipe: Recipe, active_days: int | None) -> float:
+    """The days since the last purchase up to which a recipe is asked that is not asked of everyone."""
+    return math.inf if recipe.asked != "active" or active_days is None else active_days

@@ -24,7 +24,7 @@ from training.manifest import check_manifest, write_manifest
 from training.models.rungs import load_model
 from training.models.seen import Supervised
 from training.models.together import Together
-from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, VALUE, Recipe, asked
+from training.recipes import BY_NAME, INTENT, OUTPUTS, POTENTIAL, SEGMENTS, VALUE, Recipe, asked, longest_silence
 from training.segments import SegmentModel
 
 Array = NDArray[np.float64]
@@ -65,7 +65,7 @@ class Release:
     def score_one(self, row: Array) -> dict[str, float]:
         """The same of one row (features,)."""
         rows, recency, scores = row[None], row[RECENCY].item(), dict.fromkeys(OUTPUTS, math.nan)
-        bought = recency == recency
+        bought, active_days = recency == recency, self.about["active_days"]
         answers = self._together.answers(rows) if bought or row[ORDER_DAYS] > 0 else self._nothing
         found = answers[:, 0].tolist()
         for recipe, model, parts, _ in self._tasks:
@@ -73,7 +73,7 @@ class Release:
                 scores |= zip(recipe.outputs, model.told(rows, answers[parts])[:, 0].tolist(), strict=True)
             elif isinstance(model, SegmentModel):
                 scores[recipe.name] = model.predict(rows).item() if bought else math.nan
-            elif bought and (recipe.asked != "active" or recency <= self._active_days):
+            elif recency <= longest_silence(recipe, active_days):  # null is not
                 scores[recipe.name] = found[parts.start]
         return scores
 
@@ -108,11 +108,6 @@ class Release:
     def _nothing(self) -> Array:
         """What the models answer of one who never bought."""
         return np.full((len(self._together.models), 1), np.nan)
-
-    @cached_property
-    def _active_days(self) -> float:
-        days = self.about["active_days"]
-        return math.inf if days is None else float(days)
 
     @cached_property
     def _together(self) -> Together:

@@ -12,6 +12,7 @@ from features.catalogue import POSITION
 from tests.conftest import Ran
 from training.intent import IntentModel
 from training.models.seen import Supervised
+from training.models.silence import SilenceModel
 from training.models.together import Together
 from training.release import Release
 from training.segments import SegmentModel
@@ -61,10 +62,9 @@ def test_a_model_whose_rhythm_is_not_compiled_is_asked_by_itself(learnt: tuple[R
     release, rows = learnt
     rows = rows[rows[:, POSITION["order_days"]] > 0][:20]
     (model, days), *others = parts_of(release)
-    rhythm, _ = model.sees
-    assert rhythm is not None and rhythm.compiled
-    timing = replace(rhythm.timing, name="bg_nbd")
-    other = replace(model, rhythm=replace(rhythm, timing=timing))  # type: ignore[type-var]
+    assert isinstance(model, SilenceModel) and model.rhythm.compiled
+    timing = replace(model.rhythm.timing, name="bg_nbd")
+    other = replace(model, rhythm=replace(model.rhythm, timing=timing))
     together = Together(((other, days), *others))
     assert together.alone == [0, 3, 4, 5, 6] and together.compiled is not None
     assert np.array_equal(together.answers(rows), [each.predict(rows, ahead) for each, ahead in together.models])

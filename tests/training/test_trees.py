@@ -19,10 +19,10 @@ from features.errors import InputError
 from training.models.boosting import Forest
 from training.trees import (
     MANY,
+    Trees,
     check_parity,
     edge_rows,
     parse_shares,
-    parse_trees,
     raw_scores,
     read_model,
     score,
@@ -87,6 +87,12 @@ def table(rows: int, seed: int) -> Array:
     x[:, CATEGORY] = np.where(rng.random(rows) < 0.1, np.nan, rng.integers(0, 9, rows))
     x[:, WIDE_CATEGORY] = np.where(rng.random(rows) < 0.1, np.nan, rng.integers(0, 150, rows))
     return x
+
+
+def parse_trees(text: str) -> Trees | None:
+    """The trees of a model; None for one that the loops cannot score."""
+    model = read_model(text)
+    return None if model is None else trees_of(model)
 
 
 @cache

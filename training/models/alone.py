@@ -32,16 +32,6 @@ class BtydSilence:
     rhythm: Rhythm
     platt: Platt = RAW
 
-    @property
-    def sees(self) -> tuple[Rhythm, tuple[()]]:
-        """BTYD's columns."""
-        return self.rhythm, ()
-
-    @property
-    def formula(self) -> None:
-        """Is not compiled."""
-        return None
-
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """Probabilities in (0, 1), shape (n,)."""
         return np.asarray(expit(self.platt.log_odds(inactive(self.rhythm.columns(rows, horizon_days)[:, 0]))))
@@ -72,16 +62,6 @@ class BtydAmount:
     of: Of
     rhythm: Rhythm
     level: float = 1.0
-
-    @property
-    def sees(self) -> tuple[Rhythm, tuple[()]]:
-        """BTYD's columns."""
-        return self.rhythm, ()
-
-    @property
-    def formula(self) -> None:
-        """Is not compiled."""
-        return None
 
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """Minor units or days with a purchase, ≥ 0, shape (n,)."""

@@ -36,16 +36,6 @@ class CellsModel:
     means: tuple[float, ...]
     overall: float
 
-    @property
-    def sees(self) -> tuple[None, tuple[()]]:
-        """Nothing but the feature row."""
-        return None, ()
-
-    @property
-    def formula(self) -> None:
-        """Is not compiled."""
-        return None
-
     def predict(self, rows: Array, horizon_days: int) -> Array:
         """The mean label of each row's cell, shape (n,)."""
         return np.array(self.means)[_cell(self.cuts, rows)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.explain import Contributions
 from training.models.boosting import Forest
 from training.models.inputs import Model, inputs
-from training.rhythm import COLUMNS, Rhythm
+from training.rhythm import Rhythm
 
 Array = NDArray[np.float64]
 
@@ -27,8 +27,8 @@ class Formula(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Customers, and what a model needs to answer. rows (n, features); expected (n, BTYD columns), NaN without a
-    rhythm; raw (n, forests): of the model's forests, in their order."""
+    """Customers, and what a model needs to answer. rows (n, features); expected (n, BTYD columns); raw
+    (n, forests): of the model's forests, in their order."""
 
     rows: Array
     expected: Array
@@ -38,26 +38,30 @@ class Seen(NamedTuple):
 class Supervised(Model, Protocol):
     """A model that was fitted to labels, and can say why. Its rows are of customers with at least one purchase."""
 
-    @property
-    def sees(self) -> tuple[Rhythm | None, tuple[Forest, ...]]:
-        """What it answers by, besides the feature row."""
-        ...
-
-    @property
-    def formula(self) -> Formula | None:
-        """How it answers by that; None for a model of another kind."""
-        ...
-
     def explain(self, rows: Array, horizon_days: int) -> Contributions:
         """What each input adds to each row's score."""
         ...
 
 
-def seen_by(model: Supervised, rows: Array, horizon_days: int) -> Seen:
+class Formed(Supervised, Protocol):
+    """One with forests, which answers by a formula."""
+
+    @property
+    def sees(self) -> tuple[Rhythm, tuple[Forest, ...]]:
+        """What it answers by, besides the feature row."""
+        ...
+
+    @property
+    def formula(self) -> Formula:
+        """How it answers by that."""
+        ...
+
+
+def seen_by(model: Formed, rows: Array, horizon_days: int) -> Seen:
     """What one model sees."""
     rhythm, forests = model.sees
-    expected = rhythm.columns(rows, horizon_days) if rhythm else np.full((len(rows), len(COLUMNS)), np.nan)
-    table, raw = inputs(rows, expected) if forests else rows, np.empty((len(rows), len(forests)))
+    expected = rhythm.columns(rows, horizon_days)
+    table, raw = inputs(rows, expected), np.empty((len(rows), len(forests)))
     for i, forest in enumerate(forests):
         raw[:, i] = forest.score(table)
     return Seen(rows, expected, raw)

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from training.models.amount import amount_at, amount_score
-from training.models.event import event_log_odds
+from training.models.amount import AmountModel, amount_at, amount_score
+from training.models.event import EventModel, event_log_odds
 from training.models.inputs import HIDDEN, INPUTS, PLACE, fill_inputs
-from training.models.seen import EVENT, SILENCE, Formula, Supervised
-from training.models.silence import silence_log_odds
+from training.models.seen import EVENT, SILENCE, Formed, Supervised
+from training.models.silence import SilenceModel, silence_log_odds
 from training.rhythm import COLUMNS, Rhythm, fill_rhythm
 from training.trees import FEW, Model, Trees, raw_scores, score_few, together, trees_of
 
@@ -48,8 +48,8 @@ class Together:
     @cached_property
     def compiled(self) -> _Compiled | None:
         """Those that answer in one call; None where there are none."""
-        places = [place for place, (model, _) in enumerate(self.models) if _compiles(model)]
-        return _Compiled.of(self.models, places) if places else None
+        formed = [(place, model, days) for place, (model, days) in enumerate(self.models) if _compiles(model)]
+        return _Compiled.of(formed) if formed else None
 
     @cached_property
     def alone(self) -> list[int]:
@@ -57,11 +57,12 @@ class Together:
         return [place for place, (model, _) in enumerate(self.models) if not _compiles(model)]
 
 
-def _compiles(model: Supervised) -> bool:
+def _compiles(model: Supervised) -> TypeGuard[Formed]:
     """Not without a formula, nor where BTYD is not compiled or LightGBM has to score the trees."""
+    if not isinstance(model, SilenceModel | EventModel | AmountModel):
+        return False
     rhythm, forests = model.sees
-    known = rhythm is not None and rhythm.compiled and model.formula is not None
-    return known and all(forest.model is not None for forest in forests)
+    return rhythm.compiled and all(forest.model is not None for forest in forests)
 
 
 class _Compiled(NamedTuple):
@@ -82,22 +83,19 @@ class _Compiled(NamedTuple):
     numbers: Array
 
     @staticmethod
-    def of(models: Sequence[tuple[Supervised, int]], places: Sequence[int]) -> _Compiled:
-        """Of the models at some places."""
-        looks: dict[tuple[Rhythm | None, int], int] = {}
+    def of(models: Sequence[tuple[int, Formed, int]]) -> _Compiled:
+        """Of some models, each after the place of its answer and before its days."""
+        looks: dict[tuple[Rhythm, int], int] = {}
         forests: list[Model] = []
-        inputs, parts, formulas = [], [], list[Formula]()
-        for place in places:
-            model, days = models[place]
-            (rhythm, mine), formula = model.sees, model.formula
+        inputs, parts, formulas = [], [], [model.formula for _, model, _ in models]
+        for place, model, days in models:
+            rhythm, mine = model.sees
             look = looks.setdefault((rhythm, days), len(looks))
-            parts.append((formula.kind if formula else 0, look, len(forests), place))
-            formulas += [formula] if formula else []
+            parts.append((model.formula.kind, look, len(forests), place))
             forests += [forest.model for forest in mine if forest.model]
             inputs += [_places(look)] * len(mine)
-        timing, spend, weeks = (
-            np.array(part) for part in zip(*(r.params(days) for r, days in looks if r), strict=True)
-        )
+        params = [rhythm.params(days) for rhythm, days in looks]
+        timing, spend, weeks = (np.array(part) for part in zip(*params, strict=True))
         return _Compiled(
             timing,
             spend,

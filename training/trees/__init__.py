@@ -2,7 +2,7 @@
 scores to its very bits, the contributions to rounding."""
 
 from training.trees.parity import check_parity, edge_rows
-from training.trees.parse import Trees, parse_trees, trees_of
+from training.trees.parse import Trees, trees_of
 from training.trees.score import FEW, raw_scores, score_few, score_trees
 from training.trees.share import MANY, share_out
 from training.trees.shares import Shares, parse_shares, shares_of
@@ -17,7 +17,6 @@ __all__ = [
     "check_parity",
     "edge_rows",
     "parse_shares",
-    "parse_trees",
     "raw_scores",
     "read_model",
     "score_few",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from training.trees.ranks import Begins, Numbers, Ranks, ranks_of
 from training.trees.see import CATEGORY, FIRST_SET, SET_BOUND, rule_of
-from training.trees.text import Ints, Model, Tree, read_model
+from training.trees.text import Ints, Model, Tree
 
 MOST_LEAVES = 64
 Places = NDArray[np.uint32]
@@ -94,12 +94,6 @@ class Trees:
     def _walked(self) -> tuple[Any, ...]:
         of_trees = self.begins, self.starts, self.leaves, self.steps, self.values
         return *of_trees, self.column, self.left, self.right
-
-
-def parse_trees(text: str) -> Trees | None:
-    """The trees of a model in LightGBM's text format; None for what the compiled loops cannot score (`read_model`)."""
-    model = read_model(text)
-    return None if model is None else trees_of(model)
 
 
 def trees_of(model: Model) -> Trees:

@@ -41,7 +41,7 @@ class Shares:
 
 
 def parse_shares(text: str) -> Shares | None:
-    """What explains a model in LightGBM's text format; None for what `parse_trees` does not take, and where the numbers
+    """What explains a model in LightGBM's text format; None for what `read_model` does not take, and where the numbers
     of training rows do not add up or a leaf has none: LightGBM's own answer has no meaning then."""
     model = read_model(text)
     return None if model is None else shares_of(model)
